@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR GPL-2.0-or-later */
+/*
+ * The classifier image of one hook: everything that eBPF reads to judge a packet. The compiler
+ * builds it in user space with plain stores, the program reads it with plain loads; once it is in
+ * force nobody changes it. Positions are byte offsets from the image's start, so an image works at
+ * any address; offset 0, the header, stands for "none".
+ *
+ * A rule is a bit (several, if it has alternatives), numbered in the order in which chains are laid
+ * out: each chain is a range of bits. A field's lookup maps a packet's value to a row: the bits that
+ * accept it. Effective row = row | wildcard row, and the AND over all fields is what may match.
+ * docs/algorithm.md explains the rows and their cost.
+ */
+#pragma once
+
+#include "abi/packet.h"
+
+#include <linux/types.h>
+
+#define IMAGE_MAX_FIELDS 16
+#define IMAGE_MAX_BITS   (64u * 64 * 64) /* what three levels of 64 address */
+
+/*
+ * Levels of a row. With one level (up to 64 bits) a row is its word. With two (up to 4,096 bits) it
+ * is a struct image_group, with three a struct image_row with its groups behind it. Only words,
+ * and groups, that are not zero are stored.
+ */
+struct image_group {
+	__u64 summary; /* bit w: word w of this group is not zero */
+	__u32 words;   /* offset of the __u64 words that are not zero, in order */
+	__u32 unused;
+};
+
+struct image_row {
+	__u64 top; /* bit g: group g is not empty */
+	struct image_group group[];
+};
+
+/*
+ * Lookup of values up to 32 bits: a trie whose entries carry their kind in the two lowest bits.
+ * ROW is the row itself. LIST4 and LIST16 are struct image_list, for few boundaries.
+ * NODE is an array of entries; the root has one for each value >> root_shift, the others 256.
+ */
+enum image_entry_kind {
+	IMAGE_ENTRY_ROW = 0,
+	IMAGE_ENTRY_LIST4 = 1,
+	IMAGE_ENTRY_LIST16 = 2,
+	IMAGE_ENTRY_NODE = 3,
+	IMAGE_ENTRY_KIND_MASK = 3,
+};
+
+#define IMAGE_NODE_BITS 8
+
+/*
+ * Sorted lower bounds, and the row of each: the row of the greatest bound that is not above the
+ * value. Unused places repeat UINT32_MAX and the last row.
+ */
+struct image_list4 {
+	__u32 bound[4];
+	__u32 row[5]; /* row[0] below bound[0] */
+	__u32 unused[3];
+};
+
+struct image_list16 {
+	__u32 bound[16];
+	__u32 row[17];
+	__u32 unused[3];
+};
+
+/* Lookup of 128-bit values: sorted lower bounds, searched by bisection. The first is 0. */
+struct image_bound128 {
+	__u64 high;
+	__u64 low;
+	__u32 row;
+	__u32 unused[3];
+};
+
+enum image_lookup {
+	IMAGE_LOOKUP_TRIE,
+	IMAGE_LOOKUP_SEARCH128,
+};
+
+struct image_field {
+	__u8 field;      /* enum field */
+	__u8 lookup;     /* enum image_lookup */
+	__u8 root_shift; /* TRIE */
+	__u8 masked;     /* the value is ANDed with mask first */
+	__u32 root;      /* TRIE: entry; SEARCH128: offset of struct image_bound128[count] */
+	__u32 count;     /* SEARCH128 */
+	__u32 none;      /* row of packets that have no such value (transport fields) */
+	/*
+	 * Rows to be ORed to every row of this field, by the packet's shape. A rule that drops
+	 * packets of some shape before it looks at this field is in that shape's row.
+	 */
+	__u32 wildcard[SHAPE_COUNT];
+	/*
+	 * The field's own position in image.fields. The verifier follows a loop's counter value by
+	 * value where it indexes the stack; of a number that is read from memory it knows nothing,
+	 * and sees one iteration where there would be sixteen.
+	 */
+	__u32 slot;
+	__u64 mask_high;
+	__u64 mask_low;
+};
+
+/* What a bit does once it is known to match. */
+struct image_rule {
+	__u32 counter;   /* index into the hook's counters */
+	__u32 next;      /* the first bit behind the rule, alternatives included */
+	__u32 chain;     /* the chain that it stands in */
+	__u32 target;    /* chain, of a jump or goto */
+	__u32 residuals; /* offset of struct residual ..., or 0 */
+	__u8 verdict;    /* enum image_verdict */
+	__u8 hotdrop;    /* SHAPE_BIT()s that are dropped before any residual */
+	__u16 unused;
+};
+
+enum image_verdict {
+	IMAGE_ACCEPT,
+	IMAGE_DROP,
+	IMAGE_RETURN,
+	IMAGE_CONTINUE,
+	IMAGE_JUMP,
+	IMAGE_GOTO,
+};
+
+struct image_chain {
+	__u32 begin;
+	__u32 end;
+};
+
+/* What of the packet has to be read. */
+enum image_needs {
+	IMAGE_NEEDS_INTERFACES = 1 << 0,
+	IMAGE_NEEDS_TRANSPORT = 1 << 1, /* shape and transport header */
+	IMAGE_NEEDS_CONNTRACK = 1 << 2,
+	IMAGE_NEEDS_NAT = 1 << 3, /* CONNTRACK_SNAT, CONNTRACK_DNAT */
+};
+
+struct image {
+	__u32 size; /* bytes, of all */
+	__u32 levels;
+	__u32 n_bits;
+	__u32 n_chains;
+	__u32 n_counters; /* one for each rule, in the order of the chains, then the policy's */
+	__u32 needs;
+	__u32 depth;      /* longest path of jumps */
+	__u32 policy;     /* IMAGE_ACCEPT or IMAGE_DROP */
+	__u32 chains;     /* offset of struct image_chain[n_chains]; the first is the base chain */
+	__u32 rules;      /* offset of struct image_rule[n_bits] */
+	__u32 n_fields;
+	__u32 unused;
+	struct image_field fields[IMAGE_MAX_FIELDS];
+};

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR GPL-2.0-or-later */
+/*
+ * A packet as the classifier sees it: the values of its header fields, and its shape. Shared by the
+ * eBPF programs and the daemon, so only plain integer types.
+ */
+#pragma once
+
+#include <linux/types.h>
+
+/*
+ * The header fields that rules constrain. Values are numbers in host byte order; interface names
+ * are the 16 bytes of net_device.name read as two big-endian numbers (high, low), so that a name
+ * prefix is an interval, as an address prefix is.
+ */
+enum field {
+	FIELD_SOURCE,
+	FIELD_DESTINATION,
+	FIELD_IN_INTERFACE,  /* all zero when there is none (ip_tables.c: nulldevname) */
+	FIELD_OUT_INTERFACE,
+	FIELD_PROTOCOL,
+	FIELD_SHAPE,
+	FIELD_CONNTRACK,     /* enum conntrack_bits */
+	/* Those below are read from the transport header: a fragment has none of them. */
+	FIELD_SOURCE_PORT,
+	FIELD_DESTINATION_PORT,
+	FIELD_TCP_FLAGS,     /* byte 13 of the TCP header */
+	FIELD_ICMP,          /* type << 8 | code */
+	FIELD_COUNT,
+};
+
+#define FIELD_FIRST_TRANSPORT FIELD_SOURCE_PORT
+
+/*
+ * What can be read behind the IP header. x_tables' matches drop a packet on the spot ("hotdrop")
+ * when the header that they ask for is cut short (net/netfilter/xt_tcpudp.c, xt_multiport.c).
+ */
+enum shape {
+	SHAPE_WHOLE,        /* 20 bytes or more; if TCP, with all the options that doff announces */
+	SHAPE_BAD_OPTIONS,  /* TCP, 20 bytes or more, but doff is below 5 or reaches past the end */
+	SHAPE_8_BYTES,      /* 8 to 19 bytes */
+	SHAPE_4_BYTES,      /* 4 to 7 bytes */
+	SHAPE_TINY,         /* 0 to 3 bytes */
+	SHAPE_FRAGMENT_1,   /* fragment offset 1, that is 8 bytes */
+	SHAPE_FRAGMENT,     /* any other fragment but the first */
+	SHAPE_COUNT,
+};
+
+#define SHAPE_BIT(shape) (1u << (shape))
+#define SHAPES_ALL       (SHAPE_BIT(SHAPE_COUNT) - 1)
+#define SHAPES_FRAGMENT  (SHAPE_BIT(SHAPE_FRAGMENT_1) | SHAPE_BIT(SHAPE_FRAGMENT))
+
+/* Value of FIELD_CONNTRACK. The other bits are 0 where there is no connection. */
+enum conntrack_bits {
+	CONNTRACK_INVALID = 0,
+	CONNTRACK_ESTABLISHED = 1,
+	CONNTRACK_RELATED = 2,
+	CONNTRACK_NEW = 3,
+	CONNTRACK_UNTRACKED = 4,
+	CONNTRACK_STATE_MASK = 7,
+	CONNTRACK_SNAT = 1 << 3,
+	CONNTRACK_DNAT = 1 << 4,
+	CONNTRACK_REPLY = 1 << 5, /* the packet goes in the reply direction */
+	CONNTRACK_VALUES = 1 << 6,
+};

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR GPL-2.0-or-later */
+/*
+ * From a packet's values to the first rule whose fields all match: field lookups, then the AND of
+ * rows, level by level. The same code runs in eBPF and in user space (portable.h).
+ */
+#pragma once
+
+#include "abi/image.h"
+#include "abi/packet.h"
+#include "bpf/portable.h"
+
+/* Fields that can be wider than 32 bits come first in enum field. */
+#define PACKET_WIDE_FIELDS   (FIELD_OUT_INTERFACE + 1)
+#define PACKET_NARROW_FIELDS (FIELD_COUNT - PACKET_WIDE_FIELDS)
+
+struct packet {
+	struct {
+		__u64 high;
+		__u64 low;
+	} wide[PACKET_WIDE_FIELDS];
+	__u32 narrow[PACKET_NARROW_FIELDS]; /* from FIELD_PROTOCOL on: see packet_narrow() */
+	__u32 length;    /* bytes that counters add: skb->len */
+	__u32 transport; /* offset of the transport header */
+	__u32 unused;
+};
+
+#define packet_narrow(packet, field) ((packet)->narrow[(field) - PACKET_WIDE_FIELDS])
+
+/* enum shape; SHAPE_WHOLE if the image does not need it. */
+#define packet_shape(packet) (packet_narrow(packet, FIELD_SHAPE) & 7)
+
+#define CLASSIFY_NONE  (~0u)       /* no rule of the range matches */
+#define CLASSIFY_BOUND (~0u - 1)   /* the kernel's bound on loops was reached: unknown */
+
+#define IMAGE_AT(type, image, offset)                                                              \
+	((const type ARENA *)((const char ARENA *)(image) + (offset)))
+
+#define WALK_SHALLOW 8u /* a power of two */
+
+/*
+ * The state of a packet's walk. Plain memory without pointers, so that it can be handed to functions
+ * that the verifier checks on their own; after each such call it assumes nothing of the contents,
+ * which makes it see the loop of the walk as one iteration.
+ */
+struct walk {
+	__u64 live; /* AND of the first words of the rows that the packet's values select */
+	__u32 row[IMAGE_MAX_FIELDS];
+	__u32 position; /* the next bit to look at */
+	__u32 end;      /* of the chain that the walk is in */
+	__u32 shape;    /* of the packet */
+	__u32 bound;    /* the kernel's bound on loops was reached: nothing is to be believed */
+	__u32 depth;    /* of the return stack */
+	__u32 unused;
+	__u32 shallow[WALK_SHALLOW]; /* its first entries: bits of the rules that jumped */
+};
+
+INLINE __u32 lookup_list4(const struct image ARENA *image, __u32 offset, __u32 value)
+{
+	const struct image_list4 ARENA *list = IMAGE_AT(struct image_list4, image, offset);
+	__u32 index = (value >= list->bound[0]) + (value >= list->bound[1]) +
+		      (value >= list->bound[2]) + (value >= list->bound[3]);
+
+	return list->row[index];
+}
+
+INLINE __u32 lookup_list16(const struct image ARENA *image, __u32 offset, __u32 value)
+{
+	const struct image_list16 ARENA *list = IMAGE_AT(struct image_list16, image, offset);
+	__u32 index = 0;
+
+	index += (value >= list->bound[index + 7]) << 3;
+	index += (value >= list->bound[index + 3]) << 2;
+	index += (value >= list->bound[index + 1]) << 1;
+	index += value >= list->bound[index];
+	index += value >= list->bound[index];
+	return list->row[index];
+}
+
+/* The lookups return the offset of a row; 0, which is none, if they could not finish. */
+
+#define TRIE_MAX_NODES 3 /* IPv4 addresses: 16 bits, 8, 8 */
+
+INLINE __u32 lookup_trie(const struct image ARENA *image, const struct image_field ARENA *field,
+			 __u32 value)
+{
+	__u32 entry = field->root;
+	__u32 shift = field->root_shift;
+	__u32 index = value >> (shift & 31);
+
+	for (int level = 0; level < TRIE_MAX_NODES; level++) {
+		if ((entry & IMAGE_ENTRY_KIND_MASK) != IMAGE_ENTRY_NODE)
+			break;
+		entry = IMAGE_AT(__u32, image, entry - IMAGE_ENTRY_NODE)[index];
+		shift -= IMAGE_NODE_BITS;
+		index = (value >> (shift & 31)) & ((1u << IMAGE_NODE_BITS) - 1);
+	}
+	switch (entry & IMAGE_ENTRY_KIND_MASK) {
+	case IMAGE_ENTRY_ROW:
+		return entry;
+	case IMAGE_ENTRY_LIST4:
+		return lookup_list4(image, entry - IMAGE_ENTRY_LIST4, value);
+	case IMAGE_ENTRY_LIST16:
+		return lookup_list16(image, entry - IMAGE_ENTRY_LIST16, value);
+	default:
+		return 0;
+	}
+}
+
+INLINE __u32 lookup_search128(const struct image ARENA *image,
+			      const struct image_field ARENA *field, __u64 high, __u64 low)
+{
+	const struct image_bound128 ARENA *bound =
+		IMAGE_AT(struct image_bound128, image, field->root);
+	__u32 first = 0;
+	__u32 count = field->count;
+
+	/* The bound sought is in [first, first + count). */
+	while (count > 1) {
+		__u32 half = count / 2;
+		const struct image_bound128 ARENA *middle = &bound[first + half];
+
+		if (high > middle->high || (high == middle->high && low >= middle->low)) {
+			first += half;
+			count -= half;
+		} else {
+			count = half;
+		}
+		LOOP_BOUND;
+	}
+	return count > 1 ? 0 : bound[first].row;
+}
+
+/* A transport field is there if enough of the header is (the hotdrop limits of its matches). */
+INLINE bool field_is_readable(__u32 field, __u32 shape)
+{
+	if (field < FIELD_FIRST_TRANSPORT)
+		return true;
+	if (field == FIELD_TCP_FLAGS)
+		return shape <= SHAPE_BAD_OPTIONS;
+	return shape <= (field == FIELD_ICMP ? SHAPE_8_BYTES : SHAPE_4_BYTES);
+}
+
+INLINE __u32 wide_field_row(const struct image ARENA *image,
+			    const struct image_field ARENA *field, __u64 high, __u64 low)
+{
+	if (field->masked) {
+		high &= field->mask_high;
+		low &= field->mask_low;
+	}
+	if (field->lookup == IMAGE_LOOKUP_TRIE)
+		return lookup_trie(image, field, (__u32)low);
+	return lookup_search128(image, field, high, low);
+}
+
+INLINE __u32 field_row(const struct image ARENA *image, const struct image_field ARENA *field,
+		       const struct packet *packet)
+{
+	__u32 number = field->field;
+
+	if (number < PACKET_WIDE_FIELDS)
+		return wide_field_row(image, field, packet->wide[number].high,
+				      packet->wide[number].low);
+	if (number >= FIELD_COUNT || !field_is_readable(number, packet_shape(packet)))
+		return field->none;
+	return lookup_trie(image, field, packet_narrow(packet, number));
+}
+
+/*
+ * Looks up all fields. Afterwards walk->live is 0 if no rule of any chain can match. Returns
+ * false if the kernel's bound on loops was reached.
+ */
+GLOBAL int select_rows(const struct image ARENA *image ARENA_ARG,
+		       const struct packet *packet NONNULL_ARG,
+		       struct walk *walk NONNULL_ARG)
+{
+	__u32 n_fields = image->n_fields;
+	__u64 live = ~0ull;
+	__u32 i = 0;
+
+	walk->bound = false;
+	walk->live = 0;
+	walk->shape = packet_shape(packet);
+	if (n_fields > IMAGE_MAX_FIELDS)
+		return false;
+	while (i < n_fields) {
+		const struct image_field ARENA *field = &image->fields[i];
+		__u32 row = field_row(image, field, packet);
+		__u32 wildcard = field->wildcard[packet_shape(packet)];
+		__u32 slot = field->slot & (IMAGE_MAX_FIELDS - 1);
+
+		if (!row)
+			return false;
+		walk->row[slot] = row;
+		live &= *IMAGE_AT(__u64, image, row) | *IMAGE_AT(__u64, image, wildcard);
+		i++;
+		if (!live)
+			break;
+		LOOP_BOUND;
+	}
+	walk->live = live;
+	return !live || i >= n_fields;
+}
+
+/* All ones from position @from on, for from in 0 to 63. */
+INLINE __u64 mask_from(__u32 from)
+{
+	return ~0ull << from;
+}
+
+/* Offset of the row's group @number; 0 if it is empty. */
+INLINE __u32 row_group(const struct image ARENA *image, __u32 levels, __u32 offset, __u32 number)
+{
+	const struct image_row ARENA *row = IMAGE_AT(struct image_row, image, offset);
+	__u64 top;
+
+	if (levels == 2)
+		return offset;
+	top = row->top;
+	if (!(top >> number & 1))
+		return 0;
+	return offset + (__u32)sizeof(struct image_row) +
+	       rank_below(top, number) * (__u32)sizeof(struct image_group);
+}
+
+INLINE __u64 group_summary(const struct image ARENA *image, __u32 group)
+{
+	return group ? IMAGE_AT(struct image_group, image, group)->summary : 0;
+}
+
+INLINE __u64 group_word(const struct image ARENA *image, __u32 offset, __u32 number)
+{
+	const struct image_group ARENA *group = IMAGE_AT(struct image_group, image, offset);
+	__u64 summary;
+
+	if (!offset)
+		return 0;
+	summary = group->summary;
+	if (!(summary >> number & 1))
+		return 0;
+	return IMAGE_AT(__u64, image, group->words)[rank_below(summary, number)];
+}
+
+/* The words of group @group that can be non-zero in the AND of all rows. */
+GLOBAL __u64 and_summaries(const struct image ARENA *image ARENA_ARG,
+			   struct walk *walk NONNULL_ARG, __u32 group)
+{
+	__u32 n_fields = image->n_fields;
+	__u32 levels = image->levels;
+	__u64 summary = ~0ull;
+	__u32 i = 0;
+
+	while (i < n_fields) {
+		const struct image_field ARENA *field = &image->fields[i];
+		__u32 row = walk->row[field->slot & (IMAGE_MAX_FIELDS - 1)];
+		__u32 wildcard = field->wildcard[walk->shape & 7];
+
+		summary &= group_summary(image, row_group(image, levels, row, group)) |
+			   group_summary(image, row_group(image, levels, wildcard, group));
+		i++;
+		if (!summary)
+			break;
+		LOOP_BOUND;
+	}
+	if (summary && i < n_fields)
+		walk->bound = true;
+	return summary;
+}
+
+/* Word @word of group @group of the AND of all rows. */
+GLOBAL __u64 and_words(const struct image ARENA *image ARENA_ARG,
+		       struct walk *walk NONNULL_ARG, __u32 group, __u32 word)
+{
+	__u32 n_fields = image->n_fields;
+	__u32 levels = image->levels;
+	__u64 bits = ~0ull;
+	__u32 i = 0;
+
+	while (i < n_fields) {
+		const struct image_field ARENA *field = &image->fields[i];
+		__u32 row = walk->row[field->slot & (IMAGE_MAX_FIELDS - 1)];
+		__u32 wildcard = field->wildcard[walk->shape & 7];
+
+		bits &= group_word(image, row_group(image, levels, row, group), word) |
+			group_word(image, row_group(image, levels, wildcard, group), word);
+		i++;
+		if (!bits)
+			break;
+		LOOP_BOUND;
+	}
+	if (bits && i < n_fields)
+		walk->bound = true;
+	return bits;
+}
+
+/* First matching bit in [position, end) of group @group, among its candidate @words. */
+INLINE __u32 next_bit_in_words(const struct image ARENA *image, struct walk *walk, __u32 group,
+			       __u64 words)
+{
+	__u32 from = walk->position;
+	__u32 end = walk->end;
+
+	while (words) {
+		__u32 word = lowest_bit(words) & 63;
+		__u32 base = group << 12 | word << 6;
+		__u64 bits;
+
+		if (base >= end)
+			return CLASSIFY_NONE;
+		bits = and_words(image, walk, group, word);
+		if (from > base)
+			bits &= mask_from(from & 63);
+		if (bits) {
+			__u32 bit = base | lowest_bit(bits);
+
+			return bit < end ? bit : CLASSIFY_NONE;
+		}
+		words &= words - 1;
+		LOOP_BOUND;
+	}
+	if (words)
+		walk->bound = true;
+	return CLASSIFY_NONE;
+}
+
+/* The same over all groups, of an image with two or three levels. */
+GLOBAL __u32 next_bit_in_groups(const struct image ARENA *image ARENA_ARG,
+				struct walk *walk NONNULL_ARG)
+{
+	bool two_levels = image->levels == 2;
+	__u64 groups = two_levels ? 1 : walk->live;
+	__u32 from = walk->position;
+	__u32 bit = CLASSIFY_NONE;
+
+	if (from >> 12 > 63)
+		return CLASSIFY_NONE;
+	groups &= mask_from(from >> 12);
+	while (groups) {
+		__u32 group = lowest_bit(groups) & 63;
+		__u64 words;
+
+		if (group << 12 >= walk->end)
+			return CLASSIFY_NONE;
+		words = two_levels ? walk->live : and_summaries(image, walk, group);
+		if (from > group << 12)
+			words &= mask_from(from >> 6 & 63);
+		bit = next_bit_in_words(image, walk, group, words);
+		groups &= groups - 1;
+		if (bit != CLASSIFY_NONE)
+			break;
+		LOOP_BOUND;
+	}
+	if (walk->bound || (groups && bit == CLASSIFY_NONE))
+		return CLASSIFY_BOUND;
+	return bit;
+}
+
+/* The first bit in [position, end) all of whose fields match; CLASSIFY_NONE or CLASSIFY_BOUND. */
+GLOBAL __u32 next_bit(const struct image ARENA *image ARENA_ARG, struct walk *walk NONNULL_ARG)
+{
+	__u64 bits = walk->live;
+	__u32 from = walk->position;
+	__u32 bit;
+
+	if (!bits || from >= walk->end)
+		return CLASSIFY_NONE;
+	if (image->levels != 1)
+		return next_bit_in_groups(image, walk);
+	bits &= mask_from(from & 63);
+	if (!bits)
+		return CLASSIFY_NONE;
+	bit = lowest_bit(bits);
+	return bit < walk->end ? bit : CLASSIFY_NONE;
+}

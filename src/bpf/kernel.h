@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel's structures, as far as the programs read them. The loader relocates the accesses to
+ * the running kernel (CO-RE), so that only names and types must be right, not offsets.
+ */
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#define NF_DROP   0
+#define NF_ACCEPT 1
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct sk_buff {
+	unsigned int len;
+	unsigned int data_len;
+	unsigned long _nfct; /* struct nf_conn and, in the lowest bits, enum ip_conntrack_info */
+	unsigned char *data;
+};
+
+struct net_device {
+	char name[16];
+};
+
+struct nf_hook_state {
+	__u8 hook;
+	struct net_device *in;
+	struct net_device *out;
+};
+
+struct bpf_nf_ctx {
+	const struct nf_hook_state *state;
+	struct sk_buff *skb;
+};
+
+/* Sixteen bytes that the verifier lets us read as we like. */
+struct in6_addr {
+	union {
+		__u8 u6_addr8[16];
+		__be16 u6_addr16[8];
+		__be32 u6_addr32[4];
+	} in6_u;
+};
+
+union nf_inet_addr {
+	__u32 all[4];
+};
+
+union nf_conntrack_man_proto {
+	__be16 all;
+};
+
+struct nf_conntrack_man {
+	union nf_inet_addr u3;
+	union nf_conntrack_man_proto u;
+};
+
+struct nf_conntrack_tuple {
+	struct nf_conntrack_man src;
+	struct {
+		union nf_inet_addr u3;
+		union {
+			__be16 all;
+		} u;
+		__u8 protonum;
+	} dst;
+};
+
+struct nf_conntrack_tuple_hash {
+	struct nf_conntrack_tuple tuple;
+};
+
+struct nf_conn {
+	__u32 timeout;
+	struct nf_conntrack_tuple_hash tuplehash[2];
+	unsigned long status;
+};
+
+#pragma clang attribute pop
+
+struct bpf_dynptr;
+
+extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym;
+extern int bpf_dynptr_from_skb(struct sk_buff *skb, __u64 flags, struct bpf_dynptr *dynptr) __ksym;
+
+/* Reads of kernel memory that fault return 0 (BPF_PROBE_MEM): no check needed to be safe. */
+#define kernel_bytes(address)                                                                      \
+	((const struct in6_addr *)bpf_rdonly_cast((const void *)(address),                         \
+						  bpf_core_type_id_kernel(struct in6_addr)))

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One field of an image: its classes of values, their rows, its lookup. */
+#pragma once
+
+#include "compiler/lower.h"
+#include "compiler/rows.h"
+
+/*
+ * Writes the rows and the lookup of @from, whose rules have bits 0 to @n_bits - 1, and fills in
+ * @ret_field, its slot excepted. @ret_weight is how many bits a row has on average: the less, the
+ * more selective is the field. Returns 0 or -ENOMEM; a full writer is found in writer->full.
+ */
+int classes_write(struct rows *rows, const struct lowered_field *from, uint32_t n_bits,
+		  struct image_field *ret_field, uint64_t *ret_weight);

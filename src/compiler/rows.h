@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The rows of an image, each kept once. */
+#pragma once
+
+#include "compiler/bitset.h"
+#include "compiler/writer.h"
+
+struct rows {
+	struct writer *writer;
+	uint32_t levels;
+	uint32_t *table; /* open addressing: offsets of rows, 0 where free */
+	uint64_t *hashes;
+	uint32_t table_size; /* a power of two */
+	uint32_t n_rows;
+};
+
+/* Returns 0 or -ENOMEM. @writer must outlive @rows. */
+int rows_init(struct rows *rows, struct writer *writer, uint32_t levels);
+void rows_free(struct rows *rows); /* accepts a zeroed one */
+
+/*
+ * Stores the offset of the row that holds exactly @set, written now if it was not there yet. Returns
+ * 0, or -ENOMEM; a full writer is found in writer->full.
+ */
+int rows_find(struct rows *rows, const struct bitset *set, uint32_t *ret_offset);
+
+/* The number of levels that @n_bits bits need. */
+uint32_t rows_levels(uint32_t n_bits);

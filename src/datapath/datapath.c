@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "datapath/datapath.h"
+
+#include "common/cleanup.h"
+#include "datapath/arena_memory.h"
+#include "datapath/generation.h"
+#include "datapath/program.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+struct datapath {
+	struct program program;
+	struct arena_memory memory;
+	struct generation *current[ARENA_FAMILIES];
+	uint32_t cpus;
+};
+
+/* NFPROTO_... of each family that is filtered. */
+static const uint8_t protocols[ARENA_FAMILIES] = {
+	[ARENA_IPV4] = NFPROTO_IPV4,
+};
+
+static int find_family(uint8_t protocol)
+{
+	for (int family = 0; family < ARENA_FAMILIES; family++)
+		if (protocols[family] && protocols[family] == protocol)
+			return family;
+	return -1;
+}
+
+/* The kernel's HZ: its coarse clock moves once a tick. */
+static uint64_t tick_rate(void)
+{
+	struct timespec resolution = {};
+
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &resolution) || resolution.tv_nsec <= 0)
+		return 0;
+	return (1000000000ull + (uint64_t)resolution.tv_nsec / 2) / (uint64_t)resolution.tv_nsec;
+}
+
+static int open_arena(struct datapath *datapath, struct message *message)
+{
+	struct arena_root *root;
+	int cpus = libbpf_num_possible_cpus();
+	int error;
+
+	if (cpus < 1)
+		return message_error(message, EIO, "cannot find out the number of CPUs");
+	datapath->cpus = (uint32_t)cpus < ARENA_CPUS ? (uint32_t)cpus : ARENA_CPUS;
+	error = arena_memory_open(&datapath->memory, program_arena_fd(&datapath->program), message);
+	if (error)
+		return error;
+	root = arena_memory_root(&datapath->memory);
+	root->layout = ARENA_LAYOUT;
+	root->cpus = datapath->cpus;
+	root->tick_rate = tick_rate();
+	return 0;
+}
+
+static int install_empty(struct datapath *datapath, enum arena_family family,
+			 struct message *message)
+{
+	struct ruleset *ruleset;
+	int error;
+
+	if (ruleset_new_empty(protocols[family], &ruleset))
+		return message_error(message, ENOMEM, "out of memory");
+	error = generation_new(&datapath->memory, ruleset, NULL, datapath->cpus,
+			       &datapath->current[family], message);
+	if (error) {
+		ruleset_free(ruleset);
+		return error;
+	}
+	generation_flip(&datapath->memory, family, datapath->current[family]);
+	return program_attach(&datapath->program, family, message);
+}
+
+static int open_all(struct datapath *datapath, struct message *message)
+{
+	int error = program_load(&datapath->program, message);
+
+	if (!error)
+		error = open_arena(datapath, message);
+	for (int family = 0; family < ARENA_FAMILIES && !error; family++)
+		if (protocols[family])
+			error = install_empty(datapath, family, message);
+	return error;
+}
+
+int datapath_open(struct datapath **ret_datapath, struct message *message)
+{
+	struct datapath *datapath = calloc(1, sizeof(*datapath));
+	int error;
+
+	if (!datapath)
+		return message_error(message, ENOMEM, "out of memory");
+	error = open_all(datapath, message);
+	if (error) {
+		datapath_close(datapath);
+		return error;
+	}
+	*ret_datapath = datapath;
+	return 0;
+}
+
+void datapath_close(struct datapath *datapath)
+{
+	if (!datapath)
+		return;
+	/* First the programs: while they run they read the arena. */
+	program_close(&datapath->program);
+	for (int family = 0; family < ARENA_FAMILIES; family++)
+		generation_free(&datapath->memory, datapath->current[family]);
+	arena_memory_close(&datapath->memory);
+	free(datapath);
+}
+
+const struct ruleset *datapath_ruleset(const struct datapath *datapath, uint8_t family)
+{
+	int index = find_family(family);
+
+	return index < 0 ? NULL : datapath->current[index]->ruleset;
+}
+
+static struct xt_counters *read_counters(const struct datapath *datapath,
+					 const struct generation *generation)
+{
+	struct xt_counters *counters =
+		calloc(generation->ruleset->n_entries, sizeof(*counters));
+
+	if (counters)
+		generation_read_counters(&datapath->memory, generation, counters);
+	return counters;
+}
+
+int datapath_replace(struct datapath *datapath, struct ruleset *ruleset,
+		     struct xt_counters **ret_counters, struct message *message)
+{
+	int family = find_family(ruleset->family);
+	_cleanup_free_ struct xt_counters *counters = NULL;
+	struct generation *before, *generation;
+	int error;
+
+	if (family < 0)
+		return message_error(message, EAFNOSUPPORT, "this family is not filtered");
+	before = datapath->current[family];
+	/* Nothing may fail once the new rules are in force: memory for the counters comes first. */
+	counters = calloc(before->ruleset->n_entries, sizeof(*counters));
+	if (!counters)
+		return message_error(message, ENOMEM, "out of memory");
+	error = generation_new(&datapath->memory, ruleset, before, datapath->cpus, &generation,
+			       message);
+	if (error)
+		return error;
+	generation_flip(&datapath->memory, family, generation);
+	datapath->current[family] = generation;
+	generation_read_counters(&datapath->memory, before, counters);
+	generation_free(&datapath->memory, before);
+	if (ret_counters)
+		*ret_counters = take_pointer(counters);
+	return 0;
+}
+
+int datapath_counters(struct datapath *datapath, uint8_t family, struct xt_counters **ret_counters)
+{
+	int index = find_family(family);
+	struct xt_counters *counters;
+
+	if (index < 0)
+		return -EAFNOSUPPORT;
+	counters = read_counters(datapath, datapath->current[index]);
+	if (!counters)
+		return -ENOMEM;
+	*ret_counters = counters;
+	return 0;
+}
+
+int datapath_add_counters(struct datapath *datapath, uint8_t family,
+			  const struct xt_counters *counters, uint32_t n_counters)
+{
+	int index = find_family(family);
+	struct generation *generation;
+
+	if (index < 0)
+		return -EAFNOSUPPORT;
+	generation = datapath->current[index];
+	if (n_counters != generation->ruleset->n_entries)
+		return -EINVAL;
+	for (uint32_t i = 0; i < n_counters; i++) {
+		generation->added[i].pcnt += counters[i].pcnt;
+		generation->added[i].bcnt += counters[i].bcnt;
+	}
+	return 0;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The filter in the kernel: one eBPF program per family on the namespace's netfilter hooks, the
+ * arena with the classifier images, and generations of rulesets that replace each other atomically.
+ * Works on the network namespace of the calling thread. Not thread-safe: one owner.
+ */
+#pragma once
+
+#include "common/message.h"
+#include "ruleset/ruleset.h"
+
+#include <linux/netfilter/x_tables.h>
+#include <stdint.h>
+
+struct datapath;
+
+/*
+ * Loads the programs and maps the arena, installs an empty table (policy ACCEPT) for each family,
+ * and attaches the programs to LOCAL_IN, FORWARD and LOCAL_OUT. Errors, with a reason in @message:
+ * EPERM, EBUSY (no hook priority is free), ENOSYS/EINVAL (kernel too old), ENOMEM ...
+ * Nothing stays attached on failure.
+ */
+int datapath_open(struct datapath **ret_datapath, struct message *message);
+
+/* Detaches and frees everything; accepts NULL. */
+void datapath_close(struct datapath *datapath);
+
+/* The table in force; owned by the datapath, valid until the next datapath_replace(). */
+const struct ruleset *datapath_ruleset(const struct datapath *datapath, uint8_t family);
+
+/*
+ * Compiles @ruleset and puts it in force for its family: from one packet to the next, without a
+ * moment in between. Takes ownership of @ruleset on success only. The new rules' counters are 0.
+ * On success and if @ret_counters is not NULL, stores there the final counters of the table that
+ * was replaced, one for each of its entries, to be freed by the caller: no packet is missing.
+ * On failure (ENOMEM, E2BIG with a reason) nothing has changed.
+ */
+int datapath_replace(struct datapath *datapath, struct ruleset *ruleset,
+		     struct xt_counters **ret_counters, struct message *message);
+
+/* Stores the counters of the table in force, one for each entry. Freed by the caller. ENOMEM. */
+int datapath_counters(struct datapath *datapath, uint8_t family,
+		      struct xt_counters **ret_counters);
+
+/*
+ * Adds to the counters of the table in force. EINVAL if @n_counters is not its number of entries
+ * (ip_tables.c do_add_counters()).
+ */
+int datapath_add_counters(struct datapath *datapath, uint8_t family,
+			  const struct xt_counters *counters, uint32_t n_counters);

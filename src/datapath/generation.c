@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "datapath/generation.h"
+
+#include "bpf/classify.h"
+#include "common/cleanup.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+
+/* No hook's image is larger: a ruleset that needs more is refused. */
+#define MAX_IMAGE_SIZE (1ull << 30)
+
+#define COUNTERS_PER_LINE (64 / sizeof(struct arena_counter))
+
+static const unsigned int hook_numbers[ARENA_HOOKS] = {
+	[ARENA_INPUT] = NF_INET_LOCAL_IN,
+	[ARENA_FORWARD] = NF_INET_FORWARD,
+	[ARENA_OUTPUT] = NF_INET_LOCAL_OUT,
+};
+
+static void release_image(struct arena_memory *memory, struct hook_image *image)
+{
+	if (!image || --image->references)
+		return;
+	arena_memory_release(memory, image->block);
+	compiled_free(&image->compiled);
+	free(image);
+}
+
+/* Compiles into the largest hole of the arena, and then takes what was needed of it. */
+static int new_image(struct arena_memory *memory, const struct ruleset *ruleset, unsigned int hook,
+		     struct hook_image **ret_image, struct message *message)
+{
+	struct arena_block hole = arena_memory_largest(memory);
+	uint64_t capacity = hole.size < MAX_IMAGE_SIZE ? hole.size : MAX_IMAGE_SIZE;
+	struct hook_image *image = calloc(1, sizeof(*image));
+	int error;
+
+	if (!image)
+		return message_error(message, ENOMEM, "out of memory");
+	image->references = 1;
+	error = compiler_compile(ruleset, hook, arena_memory_at(memory, hole.position), capacity,
+				 &image->compiled, message);
+	if (!error && arena_memory_take(memory, &hole, image->compiled.size, &image->block))
+		error = message_error(message, ENOMEM, "out of memory");
+	if (error) {
+		release_image(memory, image);
+		return error;
+	}
+	*ret_image = image;
+	return 0;
+}
+
+/* Arena memory, zeroed: pages that user space has not touched would swallow what eBPF writes. */
+static int take_zeroed(struct arena_memory *memory, uint64_t size, struct arena_block *ret_block,
+		       struct message *message)
+{
+	int error = arena_memory_take(memory, NULL, size, ret_block);
+
+	if (error)
+		return message_error(message, -error, "the arena has no room left for %llu KiB",
+				     (unsigned long long)size >> 10);
+	memset(arena_memory_at(memory, ret_block->position), 0, ret_block->size);
+	return 0;
+}
+
+static uint32_t counters_stride(const struct hook_image *image)
+{
+	uint32_t lines = (image->compiled.n_counters + COUNTERS_PER_LINE - 1) / COUNTERS_PER_LINE;
+
+	return lines * COUNTERS_PER_LINE;
+}
+
+static int take_hook(struct arena_memory *memory, struct generation *generation, int hook,
+		     const struct generation *model, struct message *message)
+{
+	uint64_t size;
+	int error = 0;
+
+	if (model) {
+		generation->images[hook] = model->images[hook];
+		generation->images[hook]->references++;
+	} else {
+		error = new_image(memory, generation->ruleset, hook_numbers[hook],
+				  &generation->images[hook], message);
+	}
+	if (error)
+		return error;
+	size = (uint64_t)generation->cpus * counters_stride(generation->images[hook]) *
+	       sizeof(struct arena_counter);
+	return take_zeroed(memory, size, &generation->counters[hook], message);
+}
+
+/* Return stacks, if a hook nests more deeply than a walk's own stack. */
+static int take_stacks(struct arena_memory *memory, struct generation *generation,
+		       struct arena_generation *header, struct message *message)
+{
+	uint32_t depth = 0;
+	uint64_t size;
+
+	for (int hook = 0; hook < ARENA_HOOKS; hook++)
+		if (generation->images[hook]->compiled.depth > depth)
+			depth = generation->images[hook]->compiled.depth;
+	if (depth <= WALK_SHALLOW)
+		return 0;
+	header->stack_entries = depth - WALK_SHALLOW;
+	size = sizeof(struct arena_stack) + (uint64_t)header->stack_entries * sizeof(uint32_t);
+	size = (size + 63) / 64 * 64;
+	header->stack_size = (uint32_t)size;
+	if (take_zeroed(memory, size * ARENA_STACKS, &generation->stacks, message))
+		return -ENOMEM;
+	header->stacks = (uint32_t)generation->stacks.position;
+	return 0;
+}
+
+static int fill_generation(struct arena_memory *memory, struct generation *generation,
+			   const struct generation *model, struct message *message)
+{
+	struct arena_generation *header;
+	int error;
+
+	generation->added = calloc(generation->ruleset->n_entries, sizeof(*generation->added));
+	if (!generation->added)
+		return message_error(message, ENOMEM, "out of memory");
+	error = take_zeroed(memory, sizeof(*header), &generation->header, message);
+	for (int hook = 0; hook < ARENA_HOOKS && !error; hook++)
+		error = take_hook(memory, generation, hook, model, message);
+	if (error)
+		return error;
+	header = arena_memory_at(memory, generation->header.position);
+	for (int hook = 0; hook < ARENA_HOOKS; hook++) {
+		header->hook[hook].image = (uint32_t)generation->images[hook]->block.position;
+		header->hook[hook].counters = (uint32_t)generation->counters[hook].position;
+		header->hook[hook].counters_stride = counters_stride(generation->images[hook]);
+	}
+	return take_stacks(memory, generation, header, message);
+}
+
+int generation_new(struct arena_memory *memory, struct ruleset *ruleset,
+		   const struct generation *model, uint32_t cpus, struct generation **ret_generation,
+		   struct message *message)
+{
+	struct generation *generation = calloc(1, sizeof(*generation));
+	int error;
+
+	if (!generation)
+		return message_error(message, ENOMEM, "out of memory");
+	if (model && !ruleset_equal(model->ruleset, ruleset))
+		model = NULL;
+	generation->ruleset = ruleset;
+	generation->cpus = cpus;
+	error = fill_generation(memory, generation, model, message);
+	if (error) {
+		generation->ruleset = NULL;
+		generation_free(memory, generation);
+		return error;
+	}
+	*ret_generation = generation;
+	return 0;
+}
+
+void generation_free(struct arena_memory *memory, struct generation *generation)
+{
+	if (!generation)
+		return;
+	for (int hook = 0; hook < ARENA_HOOKS; hook++) {
+		release_image(memory, generation->images[hook]);
+		arena_memory_release(memory, generation->counters[hook]);
+	}
+	arena_memory_release(memory, generation->stacks);
+	arena_memory_release(memory, generation->header);
+	ruleset_free(generation->ruleset);
+	free(generation->added);
+	free(generation);
+}
+
+static uint64_t walks_under_way(const struct arena_root *root, enum arena_family family,
+				uint32_t parity)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t cpu = 0; cpu < ARENA_CPUS; cpu++)
+		sum += *(const volatile __u64 *)&root->readers[family][cpu].under_way[parity];
+	return sum;
+}
+
+void generation_flip(struct arena_memory *memory, enum arena_family family,
+		     const struct generation *generation)
+{
+	static const struct timespec pause = {.tv_nsec = 20000};
+	struct arena_root *root = arena_memory_root(memory);
+	uint64_t before = root->current[family];
+	uint32_t old_parity = before & 1;
+
+	/*
+	 * The exchange is a full barrier, as is the walk's announcement (netfilter.bpf.c,
+	 * enter_generation()): a walk that read the old position has announced itself before we
+	 * count, or sees the new one when it looks again. No walk of the old parity can begin after
+	 * that, so the sum, once 0, stays so.
+	 */
+	__atomic_exchange_n(&root->current[family], generation->header.position | !old_parity,
+			    __ATOMIC_SEQ_CST);
+	while (walks_under_way(root, family, old_parity))
+		nanosleep(&pause, NULL);
+	atomic_thread_fence(memory_order_acquire);
+}
+
+void generation_read_counters(const struct arena_memory *memory,
+			      const struct generation *generation, struct xt_counters *counters)
+{
+	memcpy(counters, generation->added, generation->ruleset->n_entries * sizeof(*counters));
+	for (int hook = 0; hook < ARENA_HOOKS; hook++) {
+		const struct compiled *compiled = &generation->images[hook]->compiled;
+		uint32_t stride = counters_stride(generation->images[hook]);
+		const volatile struct arena_counter *from =
+			arena_memory_at(memory, generation->counters[hook].position);
+
+		for (uint32_t cpu = 0; cpu < generation->cpus; cpu++, from += stride) {
+			for (uint32_t i = 0; i < compiled->n_counters; i++) {
+				struct xt_counters *to = &counters[compiled->entry_of_counter[i]];
+
+				to->pcnt += from[i].packets;
+				to->bcnt += from[i].bytes;
+			}
+		}
+	}
+}

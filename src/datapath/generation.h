@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Generations: a ruleset compiled for all hooks, with its counters, in the arena. One is in force for
+ * each family; a flip puts another in its place between two packets.
+ */
+#pragma once
+
+#include "common/message.h"
+#include "compiler/compiler.h"
+#include "datapath/arena_memory.h"
+#include "ruleset/ruleset.h"
+
+#include <linux/netfilter/x_tables.h>
+
+/* The image of a hook; generations with the same rules share it. */
+struct hook_image {
+	uint32_t references;
+	struct arena_block block;
+	struct compiled compiled;
+};
+
+struct generation {
+	struct ruleset *ruleset;
+	struct hook_image *images[ARENA_HOOKS];
+	struct arena_block counters[ARENA_HOOKS];
+	struct arena_block stacks;
+	struct arena_block header; /* struct arena_generation */
+	/* What was added to the counters from outside, for each entry of the ruleset. */
+	struct xt_counters *added;
+	uint32_t cpus;
+};
+
+/*
+ * Compiles @ruleset into the arena. If it equals that of @model (which may be NULL) the images are
+ * shared. @cpus is the number of counter arrays. Takes ownership of @ruleset on success only.
+ * Errors, with a reason in @message: ENOMEM, E2BIG.
+ */
+int generation_new(struct arena_memory *memory, struct ruleset *ruleset,
+		   const struct generation *model, uint32_t cpus, struct generation **ret_generation,
+		   struct message *message);
+
+/* Frees the ruleset, too. Nobody uses it any more, in no CPU. Accepts NULL. */
+void generation_free(struct arena_memory *memory, struct generation *generation);
+
+/*
+ * Puts @generation in force for @family, and returns when nobody is in the one before any more: its
+ * counters are final then.
+ */
+void generation_flip(struct arena_memory *memory, enum arena_family family,
+		     const struct generation *generation);
+
+/* Writes the counters, one for each entry of the ruleset, to @counters. */
+void generation_read_counters(const struct arena_memory *memory,
+			      const struct generation *generation, struct xt_counters *counters);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The eBPF programs: loaded, and attached to the hooks of the calling thread's network namespace. */
+#pragma once
+
+#include "abi/arena.h"
+#include "common/message.h"
+
+struct netfilter_bpf;
+
+struct program {
+	struct netfilter_bpf *skeleton;
+	int links[ARENA_FAMILIES][ARENA_HOOKS]; /* -1 where there is none */
+};
+
+/* Loads the programs. The message says what the kernel lacks. EPERM, EINVAL, ENOMEM ... */
+int program_load(struct program *program, struct message *message);
+
+/* File descriptor of the arena, of the program of @family; owned by @program. */
+int program_arena_fd(const struct program *program);
+int program_fd(const struct program *program, enum arena_family family);
+
+/*
+ * Attaches the program of @family to its three hooks, all of them or none, at a priority that
+ * nobody else has, next to iptables' own filter table. EBUSY if there is none.
+ */
+int program_attach(struct program *program, enum arena_family family, struct message *message);
+
+/* Detaches and unloads; accepts what program_load() failed to load. */
+void program_close(struct program *program);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A match or target extension: what the kernel's xt_match/xt_target registration and its module are
+ * there. One file per extension in src/ruleset/extensions, one line in extension.c's table.
+ */
+#pragma once
+
+#include "common/message.h"
+#include "ruleset/predicate.h"
+
+/* The C library's definitions first: the kernel's headers then leave theirs out. */
+#include <netinet/in.h>
+
+#include <linux/netfilter.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FAMILY_BIT(family) (1u << (family)) /* of NFPROTO_IPV4, NFPROTO_IPV6 */
+#define FAMILIES_ALL       (FAMILY_BIT(NFPROTO_IPV4) | FAMILY_BIT(NFPROTO_IPV6))
+#define HOOK_BIT(hook)     (1u << (hook)) /* of NF_INET_LOCAL_IN ... */
+
+enum extension_kind {
+	EXTENSION_MATCH,
+	EXTENSION_TARGET,
+};
+
+/* What an extension may know of the rule that it stands in. */
+struct rule_context {
+	uint8_t family;
+	uint16_t protocol; /* 0: any */
+	bool protocol_inverted;
+	uint32_t hooks; /* HOOK_BIT()s from which the rule can be reached */
+};
+
+struct extension {
+	enum extension_kind kind;
+	const char *name;
+	uint8_t revision;
+	uint32_t families; /* FAMILY_BIT()s */
+	uint16_t size;     /* of the payload, before XT_ALIGN */
+	uint16_t protocol; /* only in rules with exactly this protocol; 0: in any */
+	uint32_t hooks;    /* only in rules reached from these alone; 0: from any */
+	bool conntrack;    /* needs the kernel's connection tracking in the namespace */
+
+	/*
+	 * The kernel's checkentry. Returns 0, or a negative errno with the reason in @message. May
+	 * be NULL. The payload has the right size and is aligned to 8 bytes, but otherwise
+	 * anything.
+	 */
+	int (*check)(const struct rule_context *context, const void *payload,
+		     struct message *message);
+
+	/*
+	 * Appends the steps of the kernel's match function, in its order, to @predicate. Called
+	 * only with payloads that passed check(). May be NULL: matches everything (comment).
+	 */
+	void (*compile)(const struct rule_context *context, const void *payload,
+			struct predicate *predicate);
+};
+
+/* NULL if there is none of this kind, name and revision for the family. */
+const struct extension *extension_find(enum extension_kind kind, const char *name, uint8_t revision,
+				       uint8_t family);
+
+/* Is there any revision of it? */
+bool extension_known(enum extension_kind kind, const char *name, uint8_t family);
