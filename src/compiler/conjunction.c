@@ -2,6 +2,7 @@
 #include "compiler/conjunction.h"
 
 #include "common/cleanup.h"
+#include "compiler/grow.h"
 
 #include <errno.h>
 #include <string.h>
@@ -64,11 +65,12 @@ int conjunction_residual(struct conjunction *conjunction, uint16_t kind, uint32_
 {
 	uint32_t padded = (uint32_t)sizeof(struct residual) + ((size + 7) & ~7u);
 	struct residual header = {.kind = kind, .size = (uint16_t)padded, .argument = argument};
-	uint8_t *place = conjunction->residuals + conjunction->residuals_size;
+	uint8_t *place;
 
-	/* Leave room for the end mark. */
-	if (padded + sizeof(header) > CONJUNCTION_MAX_RESIDUALS - conjunction->residuals_size)
-		return -E2BIG;
+	if (GROW(conjunction->residuals, conjunction->max_residuals,
+		 (uint64_t)conjunction->residuals_size + padded))
+		return -ENOMEM;
+	place = conjunction->residuals + conjunction->residuals_size;
 	memset(place, 0, padded);
 	memcpy(place, &header, sizeof(header));
 	if (size)
@@ -88,13 +90,13 @@ static int require_later(struct conjunction *conjunction, const struct requireme
 	_Static_assert(sizeof(operand->interval[0]) == sizeof(struct interval), "same layout");
 	if (!operand)
 		return -ENOMEM;
-	if (size > CONJUNCTION_MAX_RESIDUALS)
-		return -E2BIG;
 	operand->field = requirement->field;
 	operand->count = requirement->n_intervals;
 	operand->mask.high = requirement->mask.high;
 	operand->mask.low = requirement->mask.low;
-	memcpy(operand->interval, intervals, requirement->n_intervals * sizeof(struct interval));
+	if (requirement->n_intervals)
+		memcpy(operand->interval, intervals,
+		       requirement->n_intervals * sizeof(struct interval));
 	return conjunction_residual(conjunction, RESIDUAL_INTERVALS, 0, operand, (uint32_t)size);
 }
 
@@ -145,13 +147,37 @@ bool conjunction_possible(const struct conjunction *conjunction)
 	return true;
 }
 
+int conjunction_copy(struct conjunction *to, const struct conjunction *from)
+{
+	*to = *from;
+	to->residuals = NULL;
+	to->max_residuals = 0;
+	for (uint32_t i = 0; i < IMAGE_MAX_FIELDS; i++)
+		to->fields[i].owned = NULL;
+
+	if (GROW(to->residuals, to->max_residuals, from->residuals_size + 1ull))
+		return -ENOMEM;
+	if (from->residuals_size)
+		memcpy(to->residuals, from->residuals, from->residuals_size);
+	for (uint32_t i = 0; i < IMAGE_MAX_FIELDS; i++) {
+		const struct conjunction_field *field = &from->fields[i];
+
+		if (!field->owned)
+			continue;
+		to->fields[i].owned = calloc((size_t)field->n_intervals + 1, sizeof(*field->owned));
+		if (!to->fields[i].owned)
+			return -ENOMEM;
+		memcpy(to->fields[i].owned, field->owned,
+		       field->n_intervals * sizeof(*field->owned));
+		to->fields[i].intervals = to->fields[i].owned;
+	}
+	return 0;
+}
+
 void conjunction_clear(struct conjunction *conjunction)
 {
-	for (uint32_t i = 0; i < IMAGE_MAX_FIELDS; i++) {
+	for (uint32_t i = 0; i < IMAGE_MAX_FIELDS; i++)
 		free(conjunction->fields[i].owned);
-		conjunction->fields[i] = (struct conjunction_field){};
-	}
-	conjunction->dropped = 0;
-	conjunction->hotdrop = 0;
-	conjunction->residuals_size = 0;
+	free(conjunction->residuals);
+	*conjunction = (struct conjunction){};
 }

@@ -11,8 +11,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CONJUNCTION_MAX_RESIDUALS 4096 /* bytes */
-
 struct conjunction_field {
 	bool used;
 	uint32_t late; /* SHAPE_BIT()s dropped before the field is looked at */
@@ -25,25 +23,29 @@ struct conjunction {
 	struct conjunction_field fields[IMAGE_MAX_FIELDS]; /* by lowered_field number */
 	uint32_t dropped; /* SHAPE_BIT()s hotdropped so far */
 	uint32_t hotdrop; /* those dropped before any residual */
-	uint8_t residuals[CONJUNCTION_MAX_RESIDUALS];
+	uint8_t *residuals; /* struct residual with their operands, without the end mark */
 	uint32_t residuals_size;
+	uint32_t max_residuals;
 };
 
 /*
  * Adds "field number @field is in @intervals", which must stay valid as long as the conjunction.
- * Returns 0, -ENOMEM, or -E2BIG if the residuals do not fit.
+ * Returns 0 or -ENOMEM.
  */
 int conjunction_require(struct conjunction *conjunction, uint32_t field,
 			const struct requirement *requirement, const struct interval *intervals);
 
-/* Adds a drop of the packets that got here and have one of @shapes. -E2BIG as above. */
+/* Adds a drop of the packets that got here and have one of @shapes. Returns 0 or -ENOMEM. */
 int conjunction_hotdrop(struct conjunction *conjunction, uint32_t shapes);
 
-/* Adds a residual. -E2BIG as above. */
+/* Adds a residual; @size of its operand is at most UINT16_MAX - 16. Returns 0 or -ENOMEM. */
 int conjunction_residual(struct conjunction *conjunction, uint16_t kind, uint32_t argument,
 			 const void *operand, uint32_t size);
 
 /* Can the rule match, or drop, any packet at all? */
 bool conjunction_possible(const struct conjunction *conjunction);
+
+/* A copy that owns all of its own. -ENOMEM; it can be cleared in any case. */
+int conjunction_copy(struct conjunction *to, const struct conjunction *from);
 
 void conjunction_clear(struct conjunction *conjunction);

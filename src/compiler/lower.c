@@ -95,28 +95,6 @@ static int lower_requirement(struct lowering *lowering, struct conjunction *conj
 	return conjunction_require(conjunction, number, requirement, intervals);
 }
 
-static int copy_conjunction(struct conjunction *to, const struct conjunction *from)
-{
-	*to = *from;
-	for (uint32_t i = 0; i < IMAGE_MAX_FIELDS; i++) {
-		struct conjunction_field *field = &to->fields[i];
-		size_t size = ((size_t)field->n_intervals + 1) * sizeof(*field->owned);
-
-		if (!field->owned)
-			continue;
-		field->owned = malloc(size);
-		if (!field->owned) {
-			for (i++; i < IMAGE_MAX_FIELDS; i++)
-				to->fields[i].owned = NULL;
-			return -ENOMEM;
-		}
-		memcpy(field->owned, from->fields[i].intervals,
-		       field->n_intervals * sizeof(*field->owned));
-		field->intervals = field->owned;
-	}
-	return 0;
-}
-
 /* Each alternative so far becomes two: one with the first requirement, one with the other. */
 static int lower_either(struct lowering *lowering, const struct step *step)
 {
@@ -129,7 +107,7 @@ static int lower_either(struct lowering *lowering, const struct step *step)
 		struct conjunction *one = &lowering->alternatives[i];
 		struct conjunction *other = &lowering->alternatives[lowering->n_alternatives];
 
-		error = copy_conjunction(other, one);
+		error = conjunction_copy(other, one);
 		lowering->n_alternatives++;
 		if (!error)
 			error = lower_requirement(lowering, one, &step->requirement[0]);
@@ -223,8 +201,9 @@ static int store_constraint(struct lowered_field *to, uint32_t bit,
 	if (GROW(to->intervals, to->max_intervals, to->n_intervals + from->n_intervals) ||
 	    GROW(to->constraints, to->max_constraints, to->n_constraints + 1))
 		return -ENOMEM;
-	memcpy(to->intervals + to->n_intervals, from->intervals,
-	       from->n_intervals * sizeof(*from->intervals));
+	if (from->n_intervals)
+		memcpy(to->intervals + to->n_intervals, from->intervals,
+		       from->n_intervals * sizeof(*from->intervals));
 	to->n_intervals += from->n_intervals;
 	to->constraints[to->n_constraints++] = constraint;
 	to->late |= from->late;
@@ -328,9 +307,11 @@ static int lower_rule(struct lowering *lowering, uint32_t index, uint32_t counte
 		conjunction_clear(&lowering->alternatives[i]);
 	if (error == -E2BIG && lowering->message && !lowering->message->text[0])
 		message_error(lowering->message, E2BIG,
-			      "filter %s rule %u: its conditions are too many to be combined",
+			      "filter %s rule %u: more than %d matches that each offer "
+			      "alternatives (multiport --ports) cannot be combined",
 			      ruleset->chains[entry->chain].name,
-			      ruleset_rule_number(ruleset, index));
+			      ruleset_rule_number(ruleset, index),
+			      __builtin_ctz(MAX_ALTERNATIVES));
 	return error;
 }
 

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* bpf-iptablesd: the filter of one network namespace, for as long as it runs. */
+#include "common/cleanup.h"
+#include "daemon/conntrack_switch.h"
+#include "daemon/control_server.h"
+#include "daemon/event_loop.h"
+#include "daemon/kernel_features.h"
+#include "daemon/namespace.h"
+#include "daemon/table_service.h"
+#include "datapath/datapath.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+
+#define EXIT_USAGE 2
+
+/* In the order in which they are made; daemon_close() undoes them in the opposite one. */
+struct daemon {
+	struct namespace *namespace;
+	struct event_loop *loop;
+	int signal_fd;
+	struct event_source *signal_source;
+	struct conntrack_switch *conntrack;
+	struct datapath *datapath;
+	struct table_service *service;
+	struct control_server *server;
+};
+
+static const char usage[] =
+	"Usage: bpf-iptablesd [--hook netfilter]\n"
+	"Filters the packets of the network namespace that it is started in, by the rules that\n"
+	"bpf-iptables gives it. Stays in the foreground; SIGTERM and SIGINT end it, and the "
+	"filter.\n"
+	"\n"
+	"  --hook HOOK  where to filter: netfilter (default)\n"
+	"  --help       show this text\n"
+	"  --version    show the version\n";
+
+static void on_signal(void *data, uint32_t events)
+{
+	struct daemon *daemon = data;
+	struct signalfd_siginfo information;
+
+	(void)events;
+	if (read(daemon->signal_fd, &information, sizeof(information)) > 0)
+		event_loop_stop(daemon->loop);
+}
+
+/* From here on the signals wait until the event loop runs, so that all is undone in any case. */
+static int open_signals(struct daemon *daemon, struct message *message)
+{
+	struct sigaction hangup;
+	sigset_t stopping;
+	int error;
+
+	sigemptyset(&stopping);
+	sigaddset(&stopping, SIGTERM);
+	sigaddset(&stopping, SIGINT);
+	/* Started by nohup it is to survive its terminal. */
+	if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+		sigaddset(&stopping, SIGHUP);
+	signal(SIGPIPE, SIG_IGN);
+	sigprocmask(SIG_BLOCK, &stopping, NULL);
+
+	daemon->signal_fd = signalfd(-1, &stopping, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (daemon->signal_fd < 0)
+		return message_error(message, errno, "signalfd: %s", strerror(errno));
+	error = event_source_new(daemon->loop, daemon->signal_fd, EPOLLIN, on_signal, daemon,
+				 &daemon->signal_source);
+	if (error)
+		return message_error(message, -error, "epoll: %s", strerror(-error));
+	return 0;
+}
+
+static int open_filter(struct daemon *daemon, struct message *message)
+{
+	int error = conntrack_switch_open(&daemon->conntrack, message);
+
+	if (!error)
+		error = datapath_open(&daemon->datapath, message);
+	if (!error)
+		error = table_service_new(daemon->datapath, daemon->conntrack, &daemon->service,
+					  message);
+	return error;
+}
+
+static int open_server(struct daemon *daemon, struct message *message)
+{
+	const struct control_server_options options = {
+		.handler = table_service_handle,
+		.data = daemon->service,
+		.max_clients = CONTROL_SERVER_CLIENTS,
+		.idle_timeout = CONTROL_SERVER_IDLE_TIMEOUT,
+		.max_memory = CONTROL_SERVER_MEMORY,
+	};
+
+	return control_server_new(daemon->loop, namespace_socket_path(daemon->namespace), &options,
+				  &daemon->server, message);
+}
+
+static int daemon_open(struct daemon *daemon, struct message *message)
+{
+	int error = kernel_features_check(message);
+
+	if (!error)
+		error = namespace_open(&daemon->namespace, message);
+	if (error)
+		return error;
+
+	error = event_loop_new(&daemon->loop);
+	if (error)
+		return message_error(message, -error, "epoll: %s", strerror(-error));
+	error = open_signals(daemon, message);
+	if (!error)
+		error = open_filter(daemon, message);
+	if (!error)
+		error = open_server(daemon, message);
+	return error;
+}
+
+static void daemon_close(struct daemon *daemon)
+{
+	control_server_free(daemon->server);
+	/* Connections are tracked until no rule asks for their state any more. */
+	datapath_close(daemon->datapath);
+	table_service_free(daemon->service);
+	conntrack_switch_close(daemon->conntrack);
+	event_source_free(daemon->signal_source);
+	cleanup_close(&daemon->signal_fd);
+	event_loop_free(daemon->loop);
+	namespace_close(daemon->namespace);
+}
+
+static int run_daemon(void)
+{
+	struct daemon daemon = {.signal_fd = -1};
+	struct message message = {""};
+	int error;
+
+	umask(0077);
+	error = daemon_open(&daemon, &message);
+	if (!error) {
+		puts("bpf-iptablesd: ready");
+		fflush(stdout);
+		error = event_loop_run(daemon.loop);
+		if (error)
+			message_error(&message, -error, "epoll: %s", strerror(-error));
+	}
+	daemon_close(&daemon);
+	if (error)
+		fprintf(stderr, "bpf-iptablesd: %s\n", message.text);
+	return error ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static bool check_hook(const char *hook)
+{
+	if (strcmp(hook, "netfilter") == 0)
+		return true;
+
+	fprintf(stderr, "bpf-iptablesd: there is no hook '%s', only netfilter\n", hook);
+	return false;
+}
+
+/* Returns -1 to go on, or the exit status. */
+static int parse_arguments(int count, char **arguments)
+{
+	static const struct option options[] = {
+		{"hook", required_argument, NULL, 'k'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{0},
+	};
+	int option;
+
+	while ((option = getopt_long(count, arguments, "", options, NULL)) != -1) {
+		switch (option) {
+		case 'k':
+			if (!check_hook(optarg))
+				return EXIT_USAGE;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return EXIT_SUCCESS;
+		case 'V':
+			puts("bpf-iptablesd " PROJECT_VERSION);
+			return EXIT_SUCCESS;
+		default:
+			fputs(usage, stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind == count)
+		return -1;
+
+	fprintf(stderr, "bpf-iptablesd: unexpected argument '%s'\n", arguments[optind]);
+	return EXIT_USAGE;
+}
+
+int main(int count, char **arguments)
+{
+	int status = parse_arguments(count, arguments);
+
+	return status >= 0 ? status : run_daemon();
+}

@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/table_service.h"
+
+#include "common/cleanup.h"
+#include "ruleset/extension.h"
+#include "ruleset/ruleset.h"
+
+#include <errno.h>
+#include <linux/netfilter_ipv4/ip_tables.h>
+#include <stdbool.h>
+#include <string.h>
+
+#define TABLE_NAME "filter"
+
+/*
+ * Those whose tables are served. The structures of linux/netfilter_ipv6/ip6_tables.h that are used
+ * here are the same as those of ip_tables.h.
+ */
+static const uint8_t families[] = {NFPROTO_IPV4};
+
+struct table {
+	uint8_t family;
+	bool used;      /* somebody has found it: in the kernel, it would exist from then on */
+	bool conntrack; /* the service asks for connection tracking */
+};
+
+struct table_service {
+	struct datapath *datapath;
+	struct conntrack_switch *conntrack;
+	struct table tables[ARRAY_SIZE(families)];
+};
+
+/* What an operation works on. */
+struct call {
+	struct table_service *service;
+	struct table *table;
+	const struct ruleset *ruleset; /* in force when the request came */
+	const void *payload;
+	size_t length;
+	struct control_answer *answer;
+	struct message *message;
+};
+
+static int set_conntrack(struct table_service *service, struct table *table, bool on,
+			 struct message *message)
+{
+	int error = 0;
+
+	if (table->conntrack != on)
+		error = conntrack_switch_set(service->conntrack, table->family, on, message);
+	if (!error)
+		table->conntrack = on;
+	return error;
+}
+
+/*
+ * After a replace, successful or not: connections are tracked if, and only if, the table in force
+ * needs it. That they could not be switched off harms no rule, and is tried again next time.
+ */
+static void settle_conntrack(struct table_service *service, struct table *table)
+{
+	const struct ruleset *ruleset = datapath_ruleset(service->datapath, table->family);
+	struct message message = {""};
+
+	if (set_conntrack(service, table, ruleset->conntrack, &message))
+		fprintf(stderr, "bpf-iptablesd: %s\n", message.text);
+}
+
+int table_service_new(struct datapath *datapath, struct conntrack_switch *conntrack,
+		      struct table_service **ret_service, struct message *message)
+{
+	_cleanup_free_ struct table_service *service = calloc(1, sizeof(*service));
+
+	if (!service)
+		return message_error(message, ENOMEM, "out of memory");
+
+	service->datapath = datapath;
+	service->conntrack = conntrack;
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		struct table *table = &service->tables[i];
+		int error;
+
+		table->family = families[i];
+		table->conntrack = datapath_ruleset(datapath, table->family)->conntrack;
+		error = conntrack_switch_set(conntrack, table->family, table->conntrack, message);
+		if (error)
+			return error;
+	}
+	*ret_service = take_pointer(service);
+	return 0;
+}
+
+void table_service_free(struct table_service *service)
+{
+	if (!service)
+		return;
+
+	for (size_t i = 0; i < ARRAY_SIZE(service->tables); i++)
+		set_conntrack(service, &service->tables[i], false, NULL);
+	free(service);
+}
+
+/*
+ * xt_find_table_lock(): the kernel ends @name itself, whatever is in its last byte, and makes the
+ * table if it is not there yet.
+ */
+static int find_table(const struct call *call, const char name[XT_TABLE_MAXNAMELEN])
+{
+	char terminated[XT_TABLE_MAXNAMELEN];
+
+	memcpy(terminated, name, sizeof(terminated));
+	terminated[sizeof(terminated) - 1] = '\0';
+	if (strcmp(terminated, TABLE_NAME) != 0)
+		return message_error(call->message, ENOENT,
+				     "bpf-iptablesd has no table '%s', only '" TABLE_NAME "'",
+				     terminated);
+
+	call->table->used = true;
+	return 0;
+}
+
+static int refuse_length(const struct call *call)
+{
+	return message_error(call->message, EINVAL, "a request of %zu bytes has the wrong length",
+			     call->length);
+}
+
+/* Memory for an answer of @length bytes, zeroed. */
+static void *new_answer(const struct call *call, size_t length)
+{
+	if (length > CONTROL_MAX_LENGTH)
+		return NULL;
+
+	call->answer->payload = calloc(1, length);
+	if (call->answer->payload)
+		call->answer->length = (uint32_t)length;
+	return call->answer->payload;
+}
+
+static int refuse_memory(const struct call *call)
+{
+	return message_error(call->message, ENOMEM, "out of memory");
+}
+
+/* get_info() */
+static int get_info(const struct call *call)
+{
+	const struct ipt_getinfo *request = call->payload;
+	const struct ruleset *ruleset = call->ruleset;
+	struct ipt_getinfo *info;
+	int error;
+
+	if (call->length != sizeof(*request))
+		return refuse_length(call);
+	error = find_table(call, request->name);
+	if (error)
+		return error;
+
+	info = new_answer(call, sizeof(*info));
+	if (!info)
+		return refuse_memory(call);
+	strcpy(info->name, TABLE_NAME);
+	info->valid_hooks = ruleset->valid_hooks;
+	memcpy(info->hook_entry, ruleset->hook_entry, sizeof(info->hook_entry));
+	memcpy(info->underflow, ruleset->underflow, sizeof(info->underflow));
+	info->num_entries = ruleset->n_entries;
+	info->size = ruleset->size;
+	return 0;
+}
+
+/* get_entries(); that the caller's buffer is as long as it says is for the caller to check. */
+static int get_entries(const struct call *call)
+{
+	const struct ipt_get_entries *request = call->payload;
+	const struct ruleset *ruleset = call->ruleset;
+	_cleanup_free_ struct xt_counters *counters = NULL;
+	struct ipt_get_entries *answer;
+	int error;
+
+	if (call->length != sizeof(*request))
+		return refuse_length(call);
+	error = find_table(call, request->name);
+	if (error)
+		return error;
+	if (request->size != ruleset->size)
+		return message_error(call->message, EAGAIN,
+				     "the table has %u bytes, not %u: it was changed meanwhile",
+				     ruleset->size, request->size);
+
+	error = datapath_counters(call->service->datapath, call->table->family, &counters);
+	if (error)
+		return message_error(call->message, -error, "cannot read the counters: %s",
+				     strerror(-error));
+	answer = new_answer(call, sizeof(*answer) + ruleset->size);
+	if (!answer)
+		return refuse_memory(call);
+	*answer = *request;
+	ruleset_encode(ruleset, counters, answer->entrytable);
+	return 0;
+}
+
+/* __do_replace() and xt_replace_table(); ruleset_decode() has made all the checks before these. */
+static int check_replaced(const struct call *call)
+{
+	const struct ipt_replace *replace = call->payload;
+	int error = find_table(call, replace->name);
+
+	if (error)
+		return error;
+	if (replace->num_counters != call->ruleset->n_entries)
+		return message_error(call->message, EAGAIN,
+				     "the table has %u entries, not %u: it was changed meanwhile",
+				     call->ruleset->n_entries, replace->num_counters);
+	return 0;
+}
+
+/* Takes @ruleset on success only. */
+static int put_in_force(const struct call *call, struct ruleset *ruleset)
+{
+	size_t size = call->ruleset->n_entries * sizeof(struct xt_counters);
+	struct xt_counters *counters = NULL;
+	int error = 0;
+
+	/* Before the flip: not one packet may meet a rule that needs a state that is not there. */
+	if (ruleset->conntrack)
+		error = set_conntrack(call->service, call->table, true, call->message);
+	if (error)
+		return error;
+
+	error = datapath_replace(call->service->datapath, ruleset, &counters, call->message);
+	settle_conntrack(call->service, call->table);
+	if (error)
+		return error;
+
+	call->answer->payload = counters;
+	call->answer->length = (uint32_t)size;
+	return 0;
+}
+
+static int replace(const struct call *call)
+{
+	struct ruleset *ruleset = NULL;
+	int error = ruleset_decode(call->table->family, call->payload, call->length, &ruleset,
+				   call->message);
+
+	if (error)
+		return error;
+
+	error = check_replaced(call);
+	if (!error)
+		error = put_in_force(call, ruleset);
+	if (error)
+		ruleset_free(ruleset);
+	return error;
+}
+
+/* do_add_counters() and xt_copy_counters() */
+static int add_counters(const struct call *call)
+{
+	const struct xt_counters_info *request = call->payload;
+	int error;
+
+	if (call->length <= sizeof(*request))
+		return refuse_length(call);
+	if ((uint64_t)request->num_counters * sizeof(struct xt_counters) !=
+	    call->length - sizeof(*request))
+		return refuse_length(call);
+	error = find_table(call, request->name);
+	if (error)
+		return error;
+	if (request->num_counters != call->ruleset->n_entries)
+		return message_error(call->message, EINVAL, "the table has %u entries, not %u",
+				     call->ruleset->n_entries, request->num_counters);
+
+	error = datapath_add_counters(call->service->datapath, call->table->family,
+				      request->counters, request->num_counters);
+	if (error)
+		return message_error(call->message, -error, "cannot add to the counters: %s",
+				     strerror(-error));
+	return 0;
+}
+
+/*
+ * xt_find_revision(). "No" is an ordinary answer here, by which iptables finds out what it may use:
+ * it comes without a message.
+ */
+static int get_revision(const struct call *call, enum extension_kind kind)
+{
+	const struct xt_get_revision *request = call->payload;
+	struct xt_get_revision *answer;
+	uint8_t family = call->table->family;
+	char name[sizeof(request->name)];
+
+	if (call->length != sizeof(*request))
+		return refuse_length(call);
+
+	memcpy(name, request->name, sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	if (!extension_known(kind, name, family))
+		return -ENOENT;
+	if (!extension_find(kind, name, request->revision, family))
+		return -EPROTONOSUPPORT;
+
+	answer = new_answer(call, sizeof(*answer));
+	if (!answer)
+		return refuse_memory(call);
+	*answer = *request;
+	return 0;
+}
+
+static int get_revision_match(const struct call *call)
+{
+	return get_revision(call, EXTENSION_MATCH);
+}
+
+static int get_revision_target(const struct call *call)
+{
+	return get_revision(call, EXTENSION_TARGET);
+}
+
+static int table_in_use(const struct call *call)
+{
+	uint8_t *answer;
+
+	if (call->length != 0)
+		return refuse_length(call);
+
+	answer = new_answer(call, sizeof(*answer));
+	if (!answer)
+		return refuse_memory(call);
+	*answer = call->table->used;
+	return 0;
+}
+
+static struct table *table_of_family(struct table_service *service, uint8_t family)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(service->tables); i++) {
+		if (service->tables[i].family == family)
+			return &service->tables[i];
+	}
+	return NULL;
+}
+
+int table_service_handle(void *data, const struct control_request *request, const void *payload,
+			 struct control_answer *ret_answer, struct message *message)
+{
+	static int (*const operations[])(const struct call *) = {
+		[CONTROL_GET_INFO] = get_info,
+		[CONTROL_GET_ENTRIES] = get_entries,
+		[CONTROL_GET_REVISION_MATCH] = get_revision_match,
+		[CONTROL_GET_REVISION_TARGET] = get_revision_target,
+		[CONTROL_SET_REPLACE] = replace,
+		[CONTROL_SET_ADD_COUNTERS] = add_counters,
+		[CONTROL_TABLE_IN_USE] = table_in_use,
+	};
+	struct table_service *service = data;
+	struct call call = {
+		.service = service,
+		.table = table_of_family(service, request->family),
+		.payload = payload,
+		.length = request->length,
+		.answer = ret_answer,
+		.message = message,
+	};
+
+	if (!call.table)
+		return message_error(message, EAFNOSUPPORT,
+				     "bpf-iptablesd does not filter this address family yet");
+	if (request->operation >= ARRAY_SIZE(operations) || !operations[request->operation])
+		return message_error(message, EINVAL, "there is no operation %u",
+				     request->operation);
+
+	call.ruleset = datapath_ruleset(service->datapath, request->family);
+	return operations[request->operation](&call);
+}

@@ -1,0 +1,339 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The daemon as a process: one per namespace, its files, its signals, its clients, conntrack."""
+
+import errno
+import os
+import random
+import select
+import signal
+import socket
+import subprocess
+import unittest
+
+import control
+from sandbox import DIRECTORY, Sandbox, daemon_path, wait_until
+
+CLIENTS = 64
+NOBODY = 65534
+
+
+def setUpModule() -> None:
+    if not os.access(daemon_path(), os.X_OK):
+        raise unittest.SkipTest(f"{daemon_path()} is not built")
+    if os.geteuid() != 0:
+        raise unittest.SkipTest("not run as root")
+
+
+class DaemonTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.sandbox = Sandbox()
+        self.addCleanup(self.sandbox.close)
+
+    def connect(self) -> socket.socket:
+        client = self.sandbox.connect()
+        self.addCleanup(client.close)
+        return client
+
+    def assert_serves(self, client: socket.socket) -> None:
+        answer = control.get_info(client)
+        self.assertEqual(answer.error, 0, answer.message)
+
+    def assert_refused(self, done: subprocess.CompletedProcess, status: int, text: str) -> None:
+        self.assertEqual(done.returncode, status, done.stderr)
+        self.assertIn(text, done.stderr)
+        self.assertEqual(done.stdout, "")
+
+
+class Arguments(DaemonTest):
+    def test_hooks_other_than_netfilter_are_refused_by_name(self) -> None:
+        for hook in ("xdp", "tc", "", "netfilterx"):
+            self.assert_refused(self.sandbox.run_daemon("--hook", hook), 2, f"'{hook}'")
+        self.assert_refused(self.sandbox.run_daemon("--nonsense"), 2, "Usage:")
+        self.assert_refused(self.sandbox.run_daemon("more"), 2, "'more'")
+
+    def test_help_and_version_need_no_privileges(self) -> None:
+        nobody = ("setpriv", f"--reuid={NOBODY}", "--clear-groups")
+        for option, text in (("--help", "Usage: bpf-iptablesd"), ("--version", "bpf-iptablesd ")):
+            done = self.sandbox.run_daemon(option, prefix=nobody)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertIn(text, done.stdout)
+
+
+class Privileges(DaemonTest):
+    def test_only_root_can_start_it(self) -> None:
+        nobody = ("setpriv", f"--reuid={NOBODY}", "--clear-groups")
+        self.assert_refused(self.sandbox.run_daemon(prefix=nobody), 1, "only root")
+
+    def test_missing_capabilities_are_named(self) -> None:
+        without = ("setpriv", "--bounding-set=-net_admin")
+        self.assert_refused(self.sandbox.run_daemon(prefix=without), 1, "CAP_NET_ADMIN")
+        self.assertFalse(self.sandbox.path(DIRECTORY).exists())
+
+    def test_only_root_is_served(self) -> None:
+        self.sandbox.start_daemon()
+        # Even if somebody opens the door: the peer's identity is what counts.
+        self.sandbox.output("sh", "-c", f"chmod 711 {DIRECTORY} && chmod 666 {DIRECTORY}/*.sock")
+        (path,) = self.sandbox.files(".sock")
+        inside = path[path.index(DIRECTORY):]
+        code = ("import socket,struct\n"
+                "s = socket.socket(socket.AF_UNIX)\n"
+                f"s.connect({inside!r})\n"
+                "print(struct.unpack('=IiII', s.recv(16, socket.MSG_WAITALL))[1])\n"
+                "print(s.recv(1000).decode())\n")
+        output = self.sandbox.output("setpriv", f"--reuid={NOBODY}", "--clear-groups",
+                                     "/usr/bin/python3", "-c", code)
+        self.assertEqual(output.splitlines()[0], str(-errno.EPERM))
+        self.assertIn("only root", output)
+        self.assert_serves(self.connect())
+
+
+class Directory(DaemonTest):
+    def test_it_and_the_socket_are_for_root_only(self) -> None:
+        self.sandbox.output("mkdir", "-m", "755", DIRECTORY)
+        self.sandbox.start_daemon()
+        self.assertEqual(self.sandbox.path(DIRECTORY).stat().st_mode & 0o7777, 0o700)
+        for path in self.sandbox.files(""):
+            self.assertEqual(os.stat(path).st_mode & 0o7777, 0o600, path)
+
+    def assert_not_trusted(self, prepare: str, text: str) -> None:
+        self.sandbox.output("sh", "-ec", f"rm -rf {DIRECTORY}; {prepare}")
+        self.assert_refused(self.sandbox.run_daemon(), 1, text)
+
+    def test_one_that_others_could_use_is_refused(self) -> None:
+        self.assert_not_trusted(f"mkdir /run/other; ln -s other {DIRECTORY}", "not a directory")
+        self.assert_not_trusted(f"touch {DIRECTORY}", "not a directory")
+        self.assert_not_trusted(f"mkdir {DIRECTORY}; chown {NOBODY} {DIRECTORY}", f"user {NOBODY}")
+        self.assert_not_trusted(f"mkdir {DIRECTORY}; chmod 770 {DIRECTORY}", "mode 0770")
+        self.assert_not_trusted(f"mkdir {DIRECTORY}; chmod 1777 {DIRECTORY}", "mode 1777")
+
+
+class Lifetime(DaemonTest):
+    def test_a_second_one_is_refused_and_told_who_is_there(self) -> None:
+        daemon = self.sandbox.start_daemon()
+        client = self.connect()
+        self.assert_refused(self.sandbox.run_daemon(), 1, f"process {daemon.pid}")
+        self.assert_serves(client)
+        self.assert_serves(self.connect())
+
+    def test_another_namespace_has_its_own(self) -> None:
+        self.sandbox.start_daemon()
+        inner = self.sandbox.command("unshare", "--net", "timeout", "--preserve-status", "-s", "TERM",
+                                     "20", str(daemon_path()))
+        with subprocess.Popen(inner, stdout=subprocess.PIPE, text=True) as process:
+            self.assertEqual(process.stdout.readline(), "bpf-iptablesd: ready\n")
+            self.assertEqual(len(self.sandbox.files(".sock")), 2)
+            process.send_signal(signal.SIGTERM)
+            self.assertEqual(process.wait(), 0)
+        self.assert_serves(self.connect())
+
+    def test_signals_end_it_and_leave_nothing(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            daemon = self.sandbox.start_daemon()
+            client = self.connect()
+            client.sendall(control.header(control.SET_REPLACE, 1000) + b"half")
+            self.assertEqual(len(self.sandbox.files(".sock")), 1)
+            self.assertEqual(daemon.stop(number), 0)
+            self.assertEqual(self.sandbox.files(""), [])
+
+    def test_a_killed_one_is_in_nobodys_way(self) -> None:
+        daemon = self.sandbox.start_daemon()
+        self.assertEqual(daemon.stop(signal.SIGKILL), -signal.SIGKILL)
+        self.assertEqual(len(self.sandbox.files(".sock")), 1)
+        self.sandbox.start_daemon()
+        self.assertEqual(len(self.sandbox.files(".sock")), 1)
+        self.assert_serves(self.connect())
+
+    def test_what_is_no_socket_is_not_replaced(self) -> None:
+        self.sandbox.start_daemon().stop(signal.SIGKILL)
+        (path,) = self.sandbox.files(".sock")
+        os.unlink(path)
+        os.mkdir(path)
+        self.assert_refused(self.sandbox.run_daemon(), 1, "not a socket")
+        self.assertEqual(self.sandbox.files(".lock"), [])
+
+
+class Clients(DaemonTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.daemon = self.sandbox.start_daemon()
+
+    def test_as_many_as_stated_are_served_and_more_wait(self) -> None:
+        clients = [self.connect() for _ in range(CLIENTS)]
+        for client in clients:
+            self.assert_serves(client)
+        waiting = self.connect()
+        waiting.sendall(control.header(control.TABLE_IN_USE, 0))
+        self.assert_serves(clients[0])
+        self.assertEqual(select.select([waiting], [], [], 0)[0], [])
+        clients[5].close()
+        self.assertEqual(control.receive_answer(waiting).payload, b"\1")
+        for client in clients[:5] + clients[6:]:
+            self.assert_serves(client)
+
+    def test_hanging_and_dying_clients_harm_no_other(self) -> None:
+        client = self.connect()
+        for data in (b"\0", control.header(control.GET_INFO, 84)[:-1],
+                     control.header(control.SET_REPLACE, control.MAX_LENGTH),
+                     control.header(control.SET_REPLACE, 100000) + bytes(99999)):
+            hanging = self.connect()
+            hanging.sendall(data)
+            dying = self.connect()
+            dying.sendall(data)
+            dying.close()
+            self.assert_serves(client)
+            self.assert_serves(self.connect())
+
+    def test_one_that_hangs_in_a_message_is_dropped(self) -> None:
+        client = self.connect()
+        hanging = self.connect()
+        hanging.sendall(control.header(control.GET_INFO, 84))
+        self.assertEqual(hanging.recv(1), b"")
+        self.assert_serves(client)
+
+    def test_dying_after_the_request_is_too_late(self) -> None:
+        client = self.connect()
+        payload = control.make_table([control.make_standard(control.ACCEPT)],
+                                     control.number_of_entries(client))
+        dying = self.connect()
+        dying.sendall(control.header(control.SET_REPLACE, len(payload)) + payload)
+        dying.close()
+        wait_until(lambda: control.number_of_entries(client) == 5, "the table is replaced")
+
+    def test_hostile_requests_change_nothing(self) -> None:
+        seed = int(os.environ.get("BPF_IPTABLES_SEED", random.SystemRandom().randrange(1 << 32)))
+        print(f"seed {seed} (BPF_IPTABLES_SEED)")
+        generator = random.Random(seed)
+        client = self.connect()
+        self.assertEqual(control.replace(client, [control.make_standard(control.DROP)]).error, 0)
+        before = control.get_info(client).payload
+        table = control.make_table([control.CONNTRACK_RULE], 5)
+        for _ in range(300):
+            self.send_hostile(generator, table)
+        self.assertEqual(control.get_info(client).payload, before)
+        self.assertIsNone(self.daemon.process.poll())
+
+    def send_hostile(self, generator: random.Random, table: bytes) -> None:
+        """A table with a few wrong bytes, or cut short; it may be right by chance, so is undone."""
+        payload = bytearray(table[:generator.choice([len(table), generator.randrange(len(table))])])
+        for _ in range(generator.randrange(1, 4)):
+            if payload:
+                payload[generator.randrange(len(payload))] = generator.choice([0, 1, 127, 128, 255])
+        with self.sandbox.connect() as client:
+            operation = generator.choice([control.SET_REPLACE] * 4 + [*range(9), 255])
+            if control.ask(client, operation, bytes(payload)).error == 0:
+                undo = control.make_table([control.make_standard(control.DROP)],
+                                          control.number_of_entries(client))
+                self.assertEqual(control.ask(client, control.SET_REPLACE, undo).error, 0)
+
+    def test_those_out_of_step_are_told_and_dismissed(self) -> None:
+        for wrong in (control.header(control.GET_INFO, 84, magic=1),
+                      control.header(control.GET_INFO, 84, version=99),
+                      control.header(control.SET_REPLACE, control.MAX_LENGTH + 1)):
+            client = self.connect()
+            client.sendall(wrong + bytes(100))
+            answer = control.receive_answer(client)
+            self.assertLess(answer.error, 0)
+            self.assertNotEqual(answer.message, "")
+            self.assertEqual(client.recv(1), b"")
+
+
+class Conntrack(DaemonTest):
+    """Connection tracking is on in the namespace exactly while a rule needs it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.daemon = self.sandbox.start_daemon()
+
+    def is_tracked(self) -> bool:
+        code = ("import socket\n"
+                "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9))\n"
+                "print(open('/proc/sys/net/netfilter/nf_conntrack_count').read())\n")
+        self.sandbox.run("conntrack", "--flush")
+        return int(self.sandbox.output("/usr/bin/python3", "-c", code)) > 0
+
+    def tables(self) -> set[str]:
+        return set(self.sandbox.output("nft", "list", "tables").splitlines())
+
+    def switch(self, on: bool) -> None:
+        answer = control.replace(self.connect(), [control.CONNTRACK_RULE] if on else [])
+        self.assertEqual(answer.error, 0, answer.message)
+
+    def assert_off(self) -> None:
+        """The kernel takes its hooks away a little later."""
+        self.assertNotIn("table ip bpf-iptables", self.tables())
+        wait_until(lambda: not self.is_tracked(), "connections are not tracked any more")
+
+    def test_on_and_off(self) -> None:
+        self.assertFalse(self.is_tracked())
+        for _ in range(3):
+            self.switch(True)
+            self.assertTrue(self.is_tracked())
+            self.switch(True)
+            self.assertTrue(self.is_tracked())
+            self.switch(False)
+            self.assert_off()
+
+    def test_a_refused_table_leaves_it_as_it_was(self) -> None:
+        client = self.connect()
+        answer = control.ask(client, control.SET_REPLACE,
+                             control.make_table([control.CONNTRACK_RULE], 99))
+        self.assertEqual(answer.error, -errno.EAGAIN)
+        self.assertFalse(self.is_tracked())
+
+    def test_a_clean_stop_switches_it_off(self) -> None:
+        self.switch(True)
+        self.daemon.stop()
+        self.assert_off()
+
+    def test_flushing_nftables_does_not_switch_it_off(self) -> None:
+        self.sandbox.output("nft", "add table ip user")
+        self.switch(True)
+        self.sandbox.output("nft", "flush ruleset")
+        self.assertEqual(self.tables(), {"table ip bpf-iptables"})
+        self.assertTrue(self.is_tracked())
+        self.assertNotEqual(self.sandbox.run("nft", "delete table ip bpf-iptables").returncode, 0)
+
+    def test_tables_of_the_user_stay(self) -> None:
+        self.sandbox.output("nft", "add table ip user; add table ip6 bpf-iptables")
+        mine = self.tables()
+        self.switch(True)
+        self.switch(False)
+        self.assertEqual(self.tables(), mine)
+
+    def test_it_stays_on_for_those_who_want_it_too(self) -> None:
+        self.sandbox.output("nft", "add table ip user; add chain ip user c; "
+                            "add rule ip user c ct state new")
+        self.switch(True)
+        self.switch(False)
+        self.assertTrue(self.is_tracked())
+
+    def test_what_a_killed_daemon_left_is_taken_over(self) -> None:
+        self.switch(True)
+        self.daemon.stop(signal.SIGKILL)
+        self.assertIn("table ip bpf-iptables", self.tables())
+        self.sandbox.start_daemon()
+        self.assert_off()
+        self.switch(True)
+        self.assertTrue(self.is_tracked())
+
+    def test_a_rule_is_refused_when_it_cannot_be_switched_on(self) -> None:
+        owner = subprocess.Popen(
+            self.sandbox.command("nft", "-i"), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, text=True)
+        try:
+            owner.stdin.write("add table ip bpf-iptables { flags owner; }\n")
+            owner.stdin.flush()
+            wait_until(lambda: "table ip bpf-iptables" in self.tables(), "nft has made its table")
+            client = self.connect()
+            answer = control.replace(client, [control.CONNTRACK_RULE])
+            self.assertEqual(answer.error, -errno.EPERM)
+            self.assertIn("another process owns", answer.message)
+            self.assertEqual(control.number_of_entries(client), 4)
+        finally:
+            owner.kill()
+            owner.communicate()
+
+
+if __name__ == "__main__":
+    unittest.main()
