@@ -20,7 +20,11 @@ static const uint8_t families[] = {NFPROTO_IPV4};
 
 struct table {
 	uint8_t family;
-	bool used;      /* somebody has found it: in the kernel, it would exist from then on */
+	/*
+	 * 0 until somebody has found it: in the kernel, it would exist from then on. Then 1 and the
+	 * number of the kernel's other tables that existed before it.
+	 */
+	uint8_t place;
 	bool conntrack; /* the service asks for connection tracking */
 };
 
@@ -100,6 +104,20 @@ void table_service_free(struct table_service *service)
 	free(service);
 }
 
+/* How many tables of the family, filter aside, exist in the kernel. */
+static uint8_t count_kernel_tables(uint8_t family)
+{
+	const char *path = family == NFPROTO_IPV6 ? "/proc/self/net/ip6_tables_names"
+						  : "/proc/self/net/ip_tables_names";
+	_cleanup_fclose_ FILE *file = fopen(path, "re");
+	char line[XT_TABLE_MAXNAMELEN + 1];
+	uint8_t count = 0;
+
+	while (file && fgets(line, sizeof(line), file))
+		count += strcmp(line, TABLE_NAME "\n") != 0 && count < UINT8_MAX - 1;
+	return count;
+}
+
 /*
  * xt_find_table_lock(): the kernel ends @name itself, whatever is in its last byte, and makes the
  * table if it is not there yet.
@@ -115,7 +133,8 @@ static int find_table(const struct call *call, const char name[XT_TABLE_MAXNAMEL
 				     "bpf-iptablesd has no table '%s', only '" TABLE_NAME "'",
 				     terminated);
 
-	call->table->used = true;
+	if (!call->table->place)
+		call->table->place = 1 + count_kernel_tables(call->table->family);
 	return 0;
 }
 
@@ -328,7 +347,7 @@ static int table_in_use(const struct call *call)
 	answer = new_answer(call, sizeof(*answer));
 	if (!answer)
 		return refuse_memory(call);
-	*answer = call->table->used;
+	*answer = call->table->place;
 	return 0;
 }
 
