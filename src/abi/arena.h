@@ -9,8 +9,8 @@
 #include <linux/types.h>
 
 /*
- * The arena is mapped at one fixed address everywhere, so that a later process can adopt it. It must
- * lie on a 4 GiB boundary (kernel/bpf/arena.c: user memory must not cross one).
+ * The arena is mapped at one fixed address everywhere, so that a later process can adopt it. It
+ * must lie on a 4 GiB boundary (kernel/bpf/arena.c: user memory must not cross one).
  */
 #define ARENA_ADDRESS 0x200000000000ull
 #define ARENA_PAGE    4096u
@@ -46,11 +46,12 @@ struct arena_counter {
 struct arena_generation {
 	struct {
 		__u32 image;
-		__u32 counters; /* arena_counter[cpus][counters_stride] */
+		__u32 counters;        /* arena_counter[cpus][counters_stride] */
 		__u32 counters_stride; /* in counters */
 		__u32 unused;
 	} hook[ARENA_HOOKS];
-	__u32 stacks; /* offset of struct arena_stack[ARENA_STACKS], 0 if no chain is nested deeply */
+	__u32 stacks; /* offset of struct arena_stack[ARENA_STACKS], 0 if no chain is nested deeply
+		       */
 	__u32 stack_size; /* bytes of one */
 	__u32 stack_entries;
 	__u32 unused;

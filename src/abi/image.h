@@ -6,9 +6,9 @@
  * any address; offset 0, the header, stands for "none".
  *
  * A rule is a bit (several, if it has alternatives), numbered in the order in which chains are laid
- * out: each chain is a range of bits. A field's lookup maps a packet's value to a row: the bits that
- * accept it. Effective row = row | wildcard row, and the AND over all fields is what may match.
- * docs/algorithm.md explains the rows and their cost.
+ * out: each chain is a range of bits. A field's lookup maps a packet's value to a row: the bits
+ * that accept it. Effective row = row | wildcard row, and the AND over all fields is what may
+ * match. docs/algorithm.md explains the rows and their cost.
  */
 #pragma once
 
@@ -36,9 +36,14 @@ struct image_row {
 };
 
 /*
- * Lookup of values up to 32 bits: a trie whose entries carry their kind in the two lowest bits.
- * ROW is the row itself. LIST4 and LIST16 are struct image_list, for few boundaries.
- * NODE is an array of entries; the root has one for each value >> root_shift, the others 256.
+ * Lookup: a trie whose entries carry their kind in the two lowest bits. ROW is the row itself. LIST
+ * is for few boundaries, NODE for many. There are two forms.
+ *
+ * Values up to 32 bits: the lists are struct image_list4 and struct image_list16, a node is an
+ * array of entries; the root has one for each value >> root_shift, the others 256.
+ *
+ * Values up to 128 bits: the lists are struct image_wide_list, of up to 16 boundaries, a node is a
+ * struct image_wide_node: it skips the bytes that all its boundaries have in common.
  */
 enum image_entry_kind {
 	IMAGE_ENTRY_ROW = 0,
@@ -48,7 +53,8 @@ enum image_entry_kind {
 	IMAGE_ENTRY_KIND_MASK = 3,
 };
 
-#define IMAGE_NODE_BITS 8
+#define IMAGE_NODE_BITS    8
+#define IMAGE_NODE_ENTRIES (1u << IMAGE_NODE_BITS)
 
 /*
  * Sorted lower bounds, and the row of each: the row of the greatest bound that is not above the
@@ -66,26 +72,41 @@ struct image_list16 {
 	__u32 unused[3];
 };
 
-/* Lookup of 128-bit values: sorted lower bounds, searched by bisection. The first is 0. */
-struct image_bound128 {
-	__u64 high;
-	__u64 low;
-	__u32 row;
-	__u32 unused[3];
+/* The same for wide values; it has as many places as it needs. Kind IMAGE_ENTRY_LIST16. */
+struct image_wide_list {
+	__u32 count;
+	__u32 below; /* row below the first bound */
+	struct image_wide_bound {
+		__u64 high;
+		__u64 low;
+		__u32 row;
+		__u32 unused;
+	} bound[];
+};
+
+struct image_wide_node {
+	__u64 mask_high; /* the bytes in front, which all boundaries have in common */
+	__u64 mask_low;
+	__u64 prefix_high; /* what they are */
+	__u64 prefix_low;
+	__u32 byte;  /* number of the next byte, 0 to 15: the index into entry */
+	__u32 below; /* row of values whose first bytes are less than the prefix */
+	__u32 above; /* and greater */
+	__u32 unused;
+	__u32 entry[IMAGE_NODE_ENTRIES];
 };
 
 enum image_lookup {
-	IMAGE_LOOKUP_TRIE,
-	IMAGE_LOOKUP_SEARCH128,
+	IMAGE_LOOKUP_NARROW,
+	IMAGE_LOOKUP_WIDE,
 };
 
 struct image_field {
 	__u8 field;      /* enum field */
 	__u8 lookup;     /* enum image_lookup */
-	__u8 root_shift; /* TRIE */
+	__u8 root_shift; /* IMAGE_LOOKUP_NARROW */
 	__u8 masked;     /* the value is ANDed with mask first */
-	__u32 root;      /* TRIE: entry; SEARCH128: offset of struct image_bound128[count] */
-	__u32 count;     /* SEARCH128 */
+	__u32 root;      /* entry */
 	__u32 none;      /* row of packets that have no such value (transport fields) */
 	/*
 	 * Rows to be ORed to every row of this field, by the packet's shape. A rule that drops
@@ -98,6 +119,7 @@ struct image_field {
 	 * and sees one iteration where there would be sixteen.
 	 */
 	__u32 slot;
+	__u32 unused;
 	__u64 mask_high;
 	__u64 mask_low;
 };
@@ -143,10 +165,10 @@ struct image {
 	__u32 n_chains;
 	__u32 n_counters; /* one for each rule, in the order of the chains, then the policy's */
 	__u32 needs;
-	__u32 depth;      /* longest path of jumps */
-	__u32 policy;     /* IMAGE_ACCEPT or IMAGE_DROP */
-	__u32 chains;     /* offset of struct image_chain[n_chains]; the first is the base chain */
-	__u32 rules;      /* offset of struct image_rule[n_bits] */
+	__u32 depth;  /* longest path of jumps */
+	__u32 policy; /* IMAGE_ACCEPT or IMAGE_DROP */
+	__u32 chains; /* offset of struct image_chain[n_chains]; the first is the base chain */
+	__u32 rules;  /* offset of struct image_rule[n_bits] */
 	__u32 n_fields;
 	__u32 unused;
 	struct image_field fields[IMAGE_MAX_FIELDS];

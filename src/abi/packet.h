@@ -13,18 +13,19 @@
  * prefix is an interval, as an address prefix is.
  */
 enum field {
-	FIELD_SOURCE,
+	FIELD_SOURCE, /* 32 bits wide, in IPv6 128 */
 	FIELD_DESTINATION,
-	FIELD_IN_INTERFACE,  /* all zero when there is none (ip_tables.c: nulldevname) */
+	FIELD_IN_INTERFACE, /* all zero when there is none (ip_tables.c: nulldevname) */
 	FIELD_OUT_INTERFACE,
-	FIELD_PROTOCOL,
+	FIELD_PROTOCOL, /* IPv6: what ipv6_find_hdr() finds behind the extension headers */
 	FIELD_SHAPE,
-	FIELD_CONNTRACK,     /* enum conntrack_bits */
+	FIELD_CONNTRACK, /* enum conntrack_bits */
+	FIELD_HOP_LIMIT, /* IPv4: time to live */
 	/* Those below are read from the transport header: a fragment has none of them. */
 	FIELD_SOURCE_PORT,
 	FIELD_DESTINATION_PORT,
-	FIELD_TCP_FLAGS,     /* byte 13 of the TCP header */
-	FIELD_ICMP,          /* type << 8 | code */
+	FIELD_TCP_FLAGS, /* byte 13 of the TCP header */
+	FIELD_ICMP,      /* type << 8 | code */
 	FIELD_COUNT,
 };
 
@@ -35,13 +36,14 @@ enum field {
  * when the header that they ask for is cut short (net/netfilter/xt_tcpudp.c, xt_multiport.c).
  */
 enum shape {
-	SHAPE_WHOLE,        /* 20 bytes or more; if TCP, with all the options that doff announces */
-	SHAPE_BAD_OPTIONS,  /* TCP, 20 bytes or more, but doff is below 5 or reaches past the end */
-	SHAPE_8_BYTES,      /* 8 to 19 bytes */
-	SHAPE_4_BYTES,      /* 4 to 7 bytes */
-	SHAPE_TINY,         /* 0 to 3 bytes */
-	SHAPE_FRAGMENT_1,   /* fragment offset 1, that is 8 bytes */
-	SHAPE_FRAGMENT,     /* any other fragment but the first */
+	SHAPE_WHOLE,       /* 20 bytes or more; if TCP, with all the options that doff announces */
+	SHAPE_BAD_OPTIONS, /* TCP, 20 bytes or more, but doff is below 5 or reaches past the end */
+	SHAPE_8_BYTES,     /* 8 to 19 bytes */
+	SHAPE_4_BYTES,     /* 4 to 7 bytes */
+	SHAPE_TINY,        /* 0 to 3 bytes */
+	SHAPE_BROKEN,      /* IPv6: the chain of extension headers is cut short */
+	SHAPE_FRAGMENT_1,  /* IPv4: fragment offset 1, that is 8 bytes */
+	SHAPE_FRAGMENT,    /* any other fragment but the first */
 	SHAPE_COUNT,
 };
 

@@ -15,11 +15,30 @@ enum residual_kind {
 	RESIDUAL_INTERVALS,  /* struct residual_intervals */
 	RESIDUAL_TCP_OPTION, /* struct residual_tcp_option */
 	RESIDUAL_CONNTRACK,  /* struct residual_conntrack */
+	/*
+	 * IPv6 extension headers: the operand is the kernel's structure. Each of these drops a
+	 * packet whose chain of headers is cut short (net/ipv6/netfilter/ip6t_*.c).
+	 */
+	RESIDUAL_IPV6_HEADERS,     /* struct ip6t_ipv6header_info */
+	RESIDUAL_IPV6_FRAGMENT,    /* struct ip6t_frag */
+	RESIDUAL_IPV6_ROUTING,     /* struct ip6t_rt */
+	RESIDUAL_IPV6_HOP_OPTIONS, /* struct ip6t_opts */
+	RESIDUAL_IPV6_DESTINATION_OPTIONS,
+	RESIDUAL_IPV6_MOBILITY, /* struct ip6t_mh */
+	RESIDUAL_IPV6_EUI64,    /* no operand */
+	RESIDUAL_KINDS,
 };
+
+/*
+ * Has the predicate an effect beyond saying yes or no, so that it has to be evaluated for exactly
+ * the packets for which everything before it in the rule matches? Conditions behind it can then not
+ * be looked at first, as fields are.
+ */
+#define RESIDUAL_HAS_EFFECT(kind) ((kind) >= RESIDUAL_IPV6_HEADERS)
 
 struct residual {
 	__u16 kind;
-	__u16 size; /* of the whole, header and padding included, in bytes */
+	__u16 size;     /* of the whole, header and padding included, in bytes */
 	__u32 argument; /* RESIDUAL_HOTDROP: the shapes */
 };
 

@@ -19,9 +19,8 @@ struct packet {
 		__u64 low;
 	} wide[PACKET_WIDE_FIELDS];
 	__u32 narrow[PACKET_NARROW_FIELDS]; /* from FIELD_PROTOCOL on: see packet_narrow() */
-	__u32 length;    /* bytes that counters add: skb->len */
-	__u32 transport; /* offset of the transport header */
-	__u32 unused;
+	__u32 length;                       /* bytes that counters add: skb->len */
+	__u32 transport;                    /* offset of the transport header */
 };
 
 #define packet_narrow(packet, field) ((packet)->narrow[(field) - PACKET_WIDE_FIELDS])
@@ -29,18 +28,17 @@ struct packet {
 /* enum shape; SHAPE_WHOLE if the image does not need it. */
 #define packet_shape(packet) (packet_narrow(packet, FIELD_SHAPE) & 7)
 
-#define CLASSIFY_NONE  (~0u)       /* no rule of the range matches */
-#define CLASSIFY_BOUND (~0u - 1)   /* the kernel's bound on loops was reached: unknown */
+#define CLASSIFY_NONE  (~0u)     /* no rule of the range matches */
+#define CLASSIFY_BOUND (~0u - 1) /* the kernel's bound on loops was reached: unknown */
 
-#define IMAGE_AT(type, image, offset)                                                              \
-	((const type ARENA *)((const char ARENA *)(image) + (offset)))
+#define IMAGE_AT(type, image, offset) ((const type ARENA *)((const char ARENA *)(image) + (offset)))
 
 #define WALK_SHALLOW 8u /* a power of two */
 
 /*
- * The state of a packet's walk. Plain memory without pointers, so that it can be handed to functions
- * that the verifier checks on their own; after each such call it assumes nothing of the contents,
- * which makes it see the loop of the walk as one iteration.
+ * The state of a packet's walk. Plain memory without pointers, so that it can be handed to
+ * functions that the verifier checks on their own; after each such call it assumes nothing of the
+ * contents, which makes it see the loop of the walk as one iteration.
  */
 struct walk {
 	__u64 live; /* AND of the first words of the rows that the packet's values select */
@@ -78,16 +76,16 @@ INLINE __u32 lookup_list16(const struct image ARENA *image, __u32 offset, __u32 
 
 /* The lookups return the offset of a row; 0, which is none, if they could not finish. */
 
-#define TRIE_MAX_NODES 3 /* IPv4 addresses: 16 bits, 8, 8 */
+#define NARROW_MAX_NODES 3 /* IPv4 addresses: 16 bits, 8, 8 */
 
-INLINE __u32 lookup_trie(const struct image ARENA *image, const struct image_field ARENA *field,
-			 __u32 value)
+INLINE __u32 lookup_narrow(const struct image ARENA *image, const struct image_field ARENA *field,
+			   __u32 value)
 {
 	__u32 entry = field->root;
 	__u32 shift = field->root_shift;
 	__u32 index = value >> (shift & 31);
 
-	for (int level = 0; level < TRIE_MAX_NODES; level++) {
+	for (int level = 0; level < NARROW_MAX_NODES; level++) {
 		if ((entry & IMAGE_ENTRY_KIND_MASK) != IMAGE_ENTRY_NODE)
 			break;
 		entry = IMAGE_AT(__u32, image, entry - IMAGE_ENTRY_NODE)[index];
@@ -106,28 +104,59 @@ INLINE __u32 lookup_trie(const struct image ARENA *image, const struct image_fie
 	}
 }
 
-INLINE __u32 lookup_search128(const struct image ARENA *image,
-			      const struct image_field ARENA *field, __u64 high, __u64 low)
+/* Is the value (@high, @low) at or above the other? */
+INLINE bool reaches(__u64 high, __u64 low, __u64 other_high, __u64 other_low)
 {
-	const struct image_bound128 ARENA *bound =
-		IMAGE_AT(struct image_bound128, image, field->root);
+	return high > other_high || (high == other_high && low >= other_low);
+}
+
+INLINE __u32 lookup_wide_list(const struct image ARENA *image, __u32 offset, __u64 high, __u64 low)
+{
+	const struct image_wide_list ARENA *list = IMAGE_AT(struct image_wide_list, image, offset);
+	__u32 row = list->below;
 	__u32 first = 0;
-	__u32 count = field->count;
+	__u32 count = list->count;
 
-	/* The bound sought is in [first, first + count). */
-	while (count > 1) {
+	/* The bounds that the value reaches end in [first, first + count]. */
+	while (count) {
 		__u32 half = count / 2;
-		const struct image_bound128 ARENA *middle = &bound[first + half];
+		const struct image_wide_bound ARENA *middle = &list->bound[first + half];
 
-		if (high > middle->high || (high == middle->high && low >= middle->low)) {
-			first += half;
-			count -= half;
+		if (reaches(high, low, middle->high, middle->low)) {
+			row = middle->row;
+			first += half + 1;
+			count -= half + 1;
 		} else {
 			count = half;
 		}
 		LOOP_BOUND;
 	}
-	return count > 1 ? 0 : bound[first].row;
+	return count ? 0 : row;
+}
+
+GLOBAL __u32 lookup_wide(const struct image ARENA *image ARENA_ARG, __u32 entry, __u64 high,
+			 __u64 low)
+{
+	while ((entry & IMAGE_ENTRY_KIND_MASK) == IMAGE_ENTRY_NODE) {
+		const struct image_wide_node ARENA *node =
+			IMAGE_AT(struct image_wide_node, image, entry - IMAGE_ENTRY_NODE);
+		__u64 front_high = high & node->mask_high;
+		__u64 front_low = low & node->mask_low;
+		__u32 byte = node->byte;
+		__u64 half = byte < 8 ? high : low;
+
+		if (front_high != node->prefix_high || front_low != node->prefix_low)
+			return reaches(front_high, front_low, node->prefix_high, node->prefix_low)
+				       ? node->above
+				       : node->below;
+		entry = node->entry[half >> ((7 - (byte & 7)) * 8) & (IMAGE_NODE_ENTRIES - 1)];
+		LOOP_BOUND;
+	}
+	if ((entry & IMAGE_ENTRY_KIND_MASK) == IMAGE_ENTRY_NODE)
+		return 0;
+	if ((entry & IMAGE_ENTRY_KIND_MASK) == IMAGE_ENTRY_ROW)
+		return entry;
+	return lookup_wide_list(image, entry & ~(__u32)IMAGE_ENTRY_KIND_MASK, high, low);
 }
 
 /* A transport field is there if enough of the header is (the hotdrop limits of its matches). */
@@ -140,16 +169,16 @@ INLINE bool field_is_readable(__u32 field, __u32 shape)
 	return shape <= (field == FIELD_ICMP ? SHAPE_8_BYTES : SHAPE_4_BYTES);
 }
 
-INLINE __u32 wide_field_row(const struct image ARENA *image,
-			    const struct image_field ARENA *field, __u64 high, __u64 low)
+INLINE __u32 wide_field_row(const struct image ARENA *image, const struct image_field ARENA *field,
+			    __u64 high, __u64 low)
 {
 	if (field->masked) {
 		high &= field->mask_high;
 		low &= field->mask_low;
 	}
-	if (field->lookup == IMAGE_LOOKUP_TRIE)
-		return lookup_trie(image, field, (__u32)low);
-	return lookup_search128(image, field, high, low);
+	if (field->lookup == IMAGE_LOOKUP_NARROW)
+		return lookup_narrow(image, field, (__u32)low);
+	return lookup_wide(image, field->root, high, low);
 }
 
 INLINE __u32 field_row(const struct image ARENA *image, const struct image_field ARENA *field,
@@ -162,7 +191,7 @@ INLINE __u32 field_row(const struct image ARENA *image, const struct image_field
 				      packet->wide[number].low);
 	if (number >= FIELD_COUNT || !field_is_readable(number, packet_shape(packet)))
 		return field->none;
-	return lookup_trie(image, field, packet_narrow(packet, number));
+	return lookup_narrow(image, field, packet_narrow(packet, number));
 }
 
 /*
@@ -170,8 +199,7 @@ INLINE __u32 field_row(const struct image ARENA *image, const struct image_field
  * false if the kernel's bound on loops was reached.
  */
 GLOBAL int select_rows(const struct image ARENA *image ARENA_ARG,
-		       const struct packet *packet NONNULL_ARG,
-		       struct walk *walk NONNULL_ARG)
+		       const struct packet *packet NONNULL_ARG, struct walk *walk NONNULL_ARG)
 {
 	__u32 n_fields = image->n_fields;
 	__u64 live = ~0ull;
@@ -241,8 +269,8 @@ INLINE __u64 group_word(const struct image ARENA *image, __u32 offset, __u32 num
 }
 
 /* The words of group @group that can be non-zero in the AND of all rows. */
-GLOBAL __u64 and_summaries(const struct image ARENA *image ARENA_ARG,
-			   struct walk *walk NONNULL_ARG, __u32 group)
+GLOBAL __u64 and_summaries(const struct image ARENA *image ARENA_ARG, struct walk *walk NONNULL_ARG,
+			   __u32 group)
 {
 	__u32 n_fields = image->n_fields;
 	__u32 levels = image->levels;
@@ -267,8 +295,8 @@ GLOBAL __u64 and_summaries(const struct image ARENA *image ARENA_ARG,
 }
 
 /* Word @word of group @group of the AND of all rows. */
-GLOBAL __u64 and_words(const struct image ARENA *image ARENA_ARG,
-		       struct walk *walk NONNULL_ARG, __u32 group, __u32 word)
+GLOBAL __u64 and_words(const struct image ARENA *image ARENA_ARG, struct walk *walk NONNULL_ARG,
+		       __u32 group, __u32 word)
 {
 	__u32 n_fields = image->n_fields;
 	__u32 levels = image->levels;

@@ -11,11 +11,11 @@
 #include "bpf/portable.h"
 
 /* include/linux/skbuff.h: skb->_nfct; include/uapi/linux/netfilter/nf_conntrack_common.h */
-#define NFCT_INFO_MASK 7ul
-#define IP_CT_IS_REPLY 3
+#define NFCT_INFO_MASK  7ul
+#define IP_CT_IS_REPLY  3
 #define IP_CT_UNTRACKED 7
-#define IPS_SRC_NAT (1ul << 4)
-#define IPS_DST_NAT (1ul << 5)
+#define IPS_SRC_NAT     (1ul << 4)
+#define IPS_DST_NAT     (1ul << 5)
 
 INLINE struct nf_conn *packet_connection(const struct sk_buff *skb, __u32 *ret_info)
 {
@@ -77,7 +77,7 @@ INLINE bool tuple_port_matches(const struct residual_conntrack ARENA *condition,
 }
 
 /* A condition that is asked for fails when its outcome equals its inversion. */
-#define CT_FAILS(condition, flag, outcome)                                                         \
+#define CT_FAILS(condition, flag, outcome) \
 	(((condition)->flags & (flag)) && (outcome) == !!((condition)->inverted & (flag)))
 
 #define CT_TUPLE_FAILS(name, direction, side)                                                      \
@@ -110,8 +110,9 @@ GLOBAL int conntrack_matches(struct bpf_nf_ctx *ctx,
 	if (CT_FAILS(condition, RESIDUAL_CT_STATUS,
 		     !!(BPF_CORE_READ(connection, status) & condition->status)))
 		return false;
-	if (CT_TUPLE_FAILS(ORIGINAL_SOURCE, 0, src) || CT_TUPLE_FAILS(ORIGINAL_DESTINATION, 0, dst) ||
-	    CT_TUPLE_FAILS(REPLY_SOURCE, 1, src) || CT_TUPLE_FAILS(REPLY_DESTINATION, 1, dst))
+	if (CT_TUPLE_FAILS(ORIGINAL_SOURCE, 0, src) ||
+	    CT_TUPLE_FAILS(ORIGINAL_DESTINATION, 0, dst) || CT_TUPLE_FAILS(REPLY_SOURCE, 1, src) ||
+	    CT_TUPLE_FAILS(REPLY_DESTINATION, 1, dst))
 		return false;
 	expires = connection_expires(connection, tick_rate);
 	return !CT_FAILS(condition, RESIDUAL_CT_EXPIRES,

@@ -90,6 +90,6 @@ extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym;
 extern int bpf_dynptr_from_skb(struct sk_buff *skb, __u64 flags, struct bpf_dynptr *dynptr) __ksym;
 
 /* Reads of kernel memory that fault return 0 (BPF_PROBE_MEM): no check needed to be safe. */
-#define kernel_bytes(address)                                                                      \
-	((const struct in6_addr *)bpf_rdonly_cast((const void *)(address),                         \
+#define kernel_bytes(address)                                              \
+	((const struct in6_addr *)bpf_rdonly_cast((const void *)(address), \
 						  bpf_core_type_id_kernel(struct in6_addr)))

@@ -289,7 +289,8 @@ NOINLINE bool read_scattered_transport(struct sk_buff *skb, __u32 offset, __u32 
 	return true;
 }
 
-/* Most packets have their headers in the linear part: direct loads, as skb_header_pointer() does. */
+/* Most packets have their headers in the linear part: direct loads, as skb_header_pointer() does.
+ */
 INLINE bool read_transport_bytes(struct sk_buff *skb, __u32 offset, __u32 available,
 				 struct transport_bytes *ret_bytes)
 {
@@ -305,8 +306,8 @@ INLINE bool read_transport_bytes(struct sk_buff *skb, __u32 offset, __u32 availa
 }
 
 /* Fills in the shape and the transport fields. @fragment in units of 8 bytes. */
-INLINE bool read_transport(struct packet *packet, struct sk_buff *skb, __u32 offset,
-			   __u32 fragment, __u32 protocol)
+INLINE bool read_transport(struct packet *packet, struct sk_buff *skb, __u32 offset, __u32 fragment,
+			   __u32 protocol)
 {
 	__u32 available = skb->len > offset ? skb->len - offset : 0;
 	struct transport_bytes bytes = {};

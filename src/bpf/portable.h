@@ -9,7 +9,8 @@
 
 #ifdef __bpf__
 
-/* Arena memory has an address space of its own: clang casts, the verifier needs no bounds checks. */
+/* Arena memory has an address space of its own: clang casts, the verifier needs no bounds checks.
+ */
 #define ARENA __attribute__((address_space(1)))
 
 /*
@@ -17,30 +18,30 @@
  * bound on iterations (or time) is reached; the code behind the loop must notice that. It is the
  * may_goto instruction, spelled in bytes because assemblers before LLVM 20 do not all know it.
  */
-#define LOOP_BOUND                                                                                 \
-	({                                                                                         \
-		__label__ reached, within;                                                         \
-		asm volatile goto("1: .byte 0xe5; .byte 0;"                                        \
-				  ".long ((%l[reached] - 1b - 8) / 8) & 0xffff; .short 0"          \
-				  :                                                                \
-				  :                                                                \
-				  :                                                                \
-				  : reached);                                                      \
-		goto within;                                                                       \
-	reached:                                                                                   \
-		break;                                                                             \
-	within:;                                                                                   \
+#define LOOP_BOUND                                                                        \
+	({                                                                                \
+		__label__ reached, within;                                                \
+		asm volatile goto("1: .byte 0xe5; .byte 0;"                               \
+				  ".long ((%l[reached] - 1b - 8) / 8) & 0xffff; .short 0" \
+				  :                                                       \
+				  :                                                       \
+				  :                                                       \
+				  : reached);                                             \
+		goto within;                                                              \
+	reached:                                                                          \
+		break;                                                                    \
+	within:;                                                                          \
 	})
 
 /*
  * An index into the stack is masked, so that the verifier sees its bound; clang, which knows the
  * bound from elsewhere, must not leave out the mask.
  */
-#define MASKED_INDEX(index, mask)                                                                  \
-	({                                                                                         \
-		__u32 index_ = (index);                                                            \
-		asm volatile("" : "+r"(index_));                                                   \
-		index_ & (mask);                                                                   \
+#define MASKED_INDEX(index, mask)                \
+	({                                       \
+		__u32 index_ = (index);          \
+		asm volatile("" : "+r"(index_)); \
+		index_ &(mask);                  \
 	})
 
 #define INLINE   static inline __attribute__((always_inline))
@@ -50,18 +51,18 @@
  * A function that the verifier checks once, by its types alone, instead of at each call with all
  * that it knows there: what keeps nested loops verifiable.
  */
-#define GLOBAL       __attribute__((noinline))
-#define ARENA_ARG    __attribute__((btf_decl_tag("arg:arena")))
-#define NONNULL_ARG  __attribute__((btf_decl_tag("arg:nonnull")))
+#define GLOBAL      __attribute__((noinline))
+#define ARENA_ARG   __attribute__((btf_decl_tag("arg:arena")))
+#define NONNULL_ARG __attribute__((btf_decl_tag("arg:nonnull")))
 
 #else
 
 #define ARENA
-#define LOOP_BOUND ((void)0)
+#define LOOP_BOUND                ((void)0)
 #define MASKED_INDEX(index, mask) ((index) & (mask))
-#define INLINE     static inline
-#define NOINLINE   static __attribute__((noinline, unused))
-#define GLOBAL     static __attribute__((noinline, unused))
+#define INLINE                    static inline
+#define NOINLINE                  static __attribute__((noinline, unused))
+#define GLOBAL                    static __attribute__((noinline, unused))
 #define ARENA_ARG
 #define NONNULL_ARG
 

@@ -68,8 +68,7 @@ INLINE void enter_chain(const struct image ARENA *image, struct walk *walk, __u3
 }
 
 /* Back behind the rule that jumped here; false in a base chain, where the policy decides. */
-INLINE bool return_from_chain(struct view *view, const struct image ARENA *image,
-			      struct walk *walk)
+INLINE bool return_from_chain(struct view *view, const struct image ARENA *image, struct walk *walk)
 {
 	const struct image_rule ARENA *rule;
 

@@ -31,18 +31,18 @@ static inline void cleanup_fclose(FILE **file)
 #define _cleanup_fclose_ __attribute__((cleanup(cleanup_fclose)))
 
 /* Hands the pointer to the caller and leaves NULL behind, so that its cleanup does nothing. */
-#define take_pointer(pointer)                                                                      \
-	({                                                                                         \
-		__auto_type taken_ = (pointer);                                                    \
-		(pointer) = NULL;                                                                  \
-		taken_;                                                                            \
+#define take_pointer(pointer)                   \
+	({                                      \
+		__auto_type taken_ = (pointer); \
+		(pointer) = NULL;               \
+		taken_;                         \
 	})
 
-#define take_fd(fd)                                                                                \
-	({                                                                                         \
-		int taken_ = (fd);                                                                 \
-		(fd) = -1;                                                                         \
-		taken_;                                                                            \
+#define take_fd(fd)                \
+	({                         \
+		int taken_ = (fd); \
+		(fd) = -1;         \
+		taken_;            \
 	})
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A set of bits with the same three levels as an image's rows, so that its non-empty words are found
- * without looking at the empty ones, and with a hash that follows each change, so that equal sets
- * are found without comparing all.
+ * A set of bits with the same three levels as an image's rows, so that its non-empty words are
+ * found without looking at the empty ones, and with a hash that follows each change, so that equal
+ * sets are found without comparing all.
  */
 #pragma once
 

@@ -24,6 +24,7 @@ struct classes {
 	struct rows *rows;
 	const struct lowered_field *from;
 	uint32_t n_bits;
+	uint8_t family;
 	struct bitset wildcard; /* bits that do not constrain the field */
 	struct bitset active;   /* bits that accept the values that the sweep is at */
 	struct event *events;
@@ -69,8 +70,7 @@ static int sort_events(struct classes *classes, uint32_t bits)
 	_cleanup_free_ struct event *spare = NULL;
 
 	if (bits > 32 || classes->n_events < RADIX_SIZE) {
-		qsort(classes->events, classes->n_events, sizeof(*classes->events),
-		      compare_events);
+		qsort(classes->events, classes->n_events, sizeof(*classes->events), compare_events);
 		return 0;
 	}
 	spare = reallocarray(NULL, classes->n_events, sizeof(*spare));
@@ -89,9 +89,9 @@ static struct value value_after(struct value value)
 }
 
 /* The largest value that the (masked) field can have. */
-static struct value greatest_value(const struct lowered_field *from)
+static struct value greatest_value(uint8_t family, const struct lowered_field *from)
 {
-	struct value maximum = field_maximum(from->field);
+	struct value maximum = field_maximum(family, from->field);
 
 	return (struct value){maximum.high & from->mask.high, maximum.low & from->mask.low};
 }
@@ -99,10 +99,10 @@ static struct value greatest_value(const struct lowered_field *from)
 static int collect_events(struct classes *classes)
 {
 	const struct lowered_field *from = classes->from;
-	struct value greatest = greatest_value(from);
+	struct value greatest = greatest_value(classes->family, from);
 
-	classes->events = reallocarray(NULL, 2 * (size_t)from->n_intervals + 1,
-				       sizeof(*classes->events));
+	classes->events =
+		reallocarray(NULL, 2 * (size_t)from->n_intervals + 1, sizeof(*classes->events));
 	if (!classes->events)
 		return -ENOMEM;
 	for (uint32_t c = 0; c < from->n_constraints; c++) {
@@ -179,8 +179,7 @@ static int sweep(struct classes *classes, uint64_t *ret_weight)
 }
 
 /* The row that is ORed for packets of @shape: what is not merged, and those that drop it before. */
-static int find_shape_row(struct classes *classes, enum shape shape, bool merged,
-			  uint32_t *ret_row)
+static int find_shape_row(struct classes *classes, enum shape shape, bool merged, uint32_t *ret_row)
 {
 	const struct lowered_field *from = classes->from;
 	struct bitset *set = &classes->active;
@@ -205,9 +204,9 @@ static int find_special_rows(struct classes *classes, bool merged, struct image_
 	return error;
 }
 
-static uint32_t field_bits(enum field field)
+static uint32_t field_bits(uint8_t family, enum field field)
 {
-	struct value maximum = field_maximum(field);
+	struct value maximum = field_maximum(family, field);
 
 	if (maximum.high)
 		return 128;
@@ -219,7 +218,7 @@ static uint32_t field_bits(enum field field)
 static int write_field(struct classes *classes, struct image_field *field, uint64_t *ret_weight)
 {
 	const struct lowered_field *from = classes->from;
-	uint32_t bits = field_bits(from->field);
+	uint32_t bits = field_bits(classes->family, from->field);
 	bool merged;
 	int error;
 
@@ -241,10 +240,16 @@ static int write_field(struct classes *classes, struct image_field *field, uint6
 	return error;
 }
 
-int classes_write(struct rows *rows, const struct lowered_field *from, uint32_t n_bits,
-		  struct image_field *ret_field, uint64_t *ret_weight)
+int classes_write(struct rows *rows, const struct lowered *lowered,
+		  const struct lowered_field *from, struct image_field *ret_field,
+		  uint64_t *ret_weight)
 {
-	struct classes classes = {.rows = rows, .from = from, .n_bits = n_bits};
+	struct classes classes = {
+		.rows = rows,
+		.from = from,
+		.n_bits = lowered->n_bits,
+		.family = lowered->family,
+	};
 	int error = write_field(&classes, ret_field, ret_weight);
 
 	bitset_free(&classes.wildcard);

@@ -6,9 +6,10 @@
 #include "compiler/rows.h"
 
 /*
- * Writes the rows and the lookup of @from, whose rules have bits 0 to @n_bits - 1, and fills in
- * @ret_field, its slot excepted. @ret_weight is how many bits a row has on average: the less, the
+ * Writes the rows and the lookup of @from, a field of @lowered, and fills in @ret_field, its slot
+ * excepted. @ret_weight is how many bits a row has on average: the less, the
  * more selective is the field. Returns 0 or -ENOMEM; a full writer is found in writer->full.
  */
-int classes_write(struct rows *rows, const struct lowered_field *from, uint32_t n_bits,
-		  struct image_field *ret_field, uint64_t *ret_weight);
+int classes_write(struct rows *rows, const struct lowered *lowered,
+		  const struct lowered_field *from, struct image_field *ret_field,
+		  uint64_t *ret_weight);

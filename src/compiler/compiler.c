@@ -37,8 +37,8 @@ static int write_fields(struct rows *rows, const struct lowered *lowered, struct
 		/* All its constraints turned out to be implied by others. */
 		if (!lowered->fields[i].n_constraints)
 			continue;
-		error = classes_write(rows, &lowered->fields[i], lowered->n_bits,
-				      &fields[n_fields].field, &fields[n_fields].weight);
+		error = classes_write(rows, lowered, &lowered->fields[i], &fields[n_fields].field,
+				      &fields[n_fields].weight);
 		if (error)
 			return error;
 		n_fields++;
@@ -66,8 +66,8 @@ static void write_rules(struct writer *writer, const struct lowered *lowered, st
 	uint32_t residuals = write_copy(writer, lowered->residuals, lowered->residuals_size);
 	struct image_rule *rules;
 
-	image->rules = write_copy(writer, lowered->rules,
-				  lowered->n_bits * sizeof(*lowered->rules));
+	image->rules =
+		write_copy(writer, lowered->rules, lowered->n_bits * sizeof(*lowered->rules));
 	if (writer->full)
 		return;
 	rules = writer_at(writer, image->rules);
@@ -101,8 +101,8 @@ static int write_image(struct writer *writer, const struct lowered *lowered)
 	error = rows_init(&rows, writer, image->levels);
 	if (error)
 		return error;
-	image->chains = write_copy(writer, lowered->chains,
-				   lowered->n_chains * sizeof(*lowered->chains));
+	image->chains =
+		write_copy(writer, lowered->chains, lowered->n_chains * sizeof(*lowered->chains));
 	write_rules(writer, lowered, image);
 	error = write_fields(&rows, lowered, image);
 	rows_free(&rows);
@@ -122,9 +122,10 @@ int compiler_compile(const struct ruleset *ruleset, unsigned int hook, void *mem
 	if (!error)
 		error = write_image(&writer, &lowered);
 	if (!error && writer.full)
-		error = message_error(message, E2BIG,
-				      "the rules of %s need more than %zu MiB for their bit vectors",
-				      ruleset_base_chain(ruleset, hook)->name, capacity >> 20);
+		error = message_error(
+			message, E2BIG,
+			"the rules of %s need more than %zu MiB for their bit vectors",
+			ruleset_base_chain(ruleset, hook)->name, capacity >> 20);
 	if (error == -ENOMEM && message && !message->text[0])
 		message_error(message, ENOMEM, "out of memory while compiling the rules");
 	if (!error)

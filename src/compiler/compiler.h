@@ -14,7 +14,7 @@
 
 /* What came of a compilation, beside the image itself. */
 struct compiled {
-	uint32_t size; /* bytes of the image */
+	uint32_t size;  /* bytes of the image */
 	uint32_t depth; /* longest path of jumps: entries that a return stack needs */
 	uint32_t n_counters;
 	/* For each counter of the image the index of the ruleset's entry that it counts. */
@@ -23,8 +23,8 @@ struct compiled {
 
 /*
  * Compiles the chain attached to @hook (NF_INET_LOCAL_IN, FORWARD or LOCAL_OUT) and all that can be
- * reached from it into an image at @memory, which must be aligned to 8 bytes; @capacity in bytes. On
- * success fills in @ret_compiled, to be freed with compiled_free(). Errors, with a reason in
+ * reached from it into an image at @memory, which must be aligned to 8 bytes; @capacity in bytes.
+ * On success fills in @ret_compiled, to be freed with compiled_free(). Errors, with a reason in
  * @message: ENOMEM, E2BIG (the image does not fit into @capacity, or the hook has more than
  * IMAGE_MAX_BITS rules). The contents of @memory are undefined then.
  */

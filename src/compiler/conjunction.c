@@ -76,6 +76,7 @@ int conjunction_residual(struct conjunction *conjunction, uint16_t kind, uint32_
 	if (size)
 		memcpy(place + sizeof(header), operand, size);
 	conjunction->residuals_size += padded;
+	conjunction->sealed |= RESIDUAL_HAS_EFFECT(kind);
 	return 0;
 }
 
@@ -105,7 +106,7 @@ int conjunction_require(struct conjunction *conjunction, uint32_t number,
 {
 	struct conjunction_field *field = &conjunction->fields[number];
 
-	if (number >= IMAGE_MAX_FIELDS)
+	if (number >= IMAGE_MAX_FIELDS || conjunction->sealed)
 		return require_later(conjunction, requirement, intervals);
 	if (!field->used) {
 		*field = (struct conjunction_field){

@@ -21,8 +21,9 @@ struct conjunction_field {
 
 struct conjunction {
 	struct conjunction_field fields[IMAGE_MAX_FIELDS]; /* by lowered_field number */
-	uint32_t dropped; /* SHAPE_BIT()s hotdropped so far */
-	uint32_t hotdrop; /* those dropped before any residual */
+	uint32_t dropped;                                  /* SHAPE_BIT()s hotdropped so far */
+	uint32_t hotdrop;                                  /* those dropped before any residual */
+	bool sealed;        /* a residual with an effect is there: all that follows is residual */
 	uint8_t *residuals; /* struct residual with their operands, without the end mark */
 	uint32_t residuals_size;
 	uint32_t max_residuals;

@@ -35,8 +35,7 @@ static struct part split_part(struct part *part, uint64_t last)
 {
 	struct part front = {.bounds = part->bounds, .row = part->row};
 
-	while (front.n_bounds < part->n_bounds &&
-	       part->bounds[front.n_bounds].value.low <= last)
+	while (front.n_bounds < part->n_bounds && part->bounds[front.n_bounds].value.low <= last)
 		front.n_bounds++;
 	part->bounds += front.n_bounds;
 	part->n_bounds -= front.n_bounds;
@@ -87,15 +86,15 @@ static uint32_t write_part(struct writer *writer, struct part part, uint64_t fir
 	if (part.n_bounds <= 16)
 		return write_list(writer, &part, 16, sizeof(struct image_list16),
 				  IMAGE_ENTRY_LIST16);
-	return write_node(writer, part, first, 1u << IMAGE_NODE_BITS, shift - IMAGE_NODE_BITS);
+	return write_node(writer, part, first, IMAGE_NODE_ENTRIES, shift - IMAGE_NODE_BITS);
 }
 
-static void write_trie(struct writer *writer, const struct bound *bounds, uint32_t n_bounds,
-		       uint32_t bits, struct image_field *field)
+static void write_narrow(struct writer *writer, const struct bound *bounds, uint32_t n_bounds,
+			 uint32_t bits, struct image_field *field)
 {
 	struct part all = {.bounds = bounds + 1, .n_bounds = n_bounds - 1, .row = bounds[0].row};
 
-	field->lookup = IMAGE_LOOKUP_TRIE;
+	field->lookup = IMAGE_LOOKUP_NARROW;
 	if (bits <= TABLE_BITS)
 		field->root_shift = 0;
 	else
@@ -107,28 +106,117 @@ static void write_trie(struct writer *writer, const struct bound *bounds, uint32
 					 field->root_shift);
 }
 
-static void write_search128(struct writer *writer, const struct bound *bounds, uint32_t n_bounds,
-			    struct image_field *field)
+static uint8_t value_byte(struct value value, uint32_t number)
 {
-	uint32_t offset = writer_reserve(writer, n_bounds * sizeof(struct image_bound128));
-	struct image_bound128 *place = writer_at(writer, offset);
+	return (uint8_t)((number < 8 ? value.high : value.low) >> (7 - number % 8) * 8);
+}
 
-	field->lookup = IMAGE_LOOKUP_SEARCH128;
-	field->root = offset;
-	field->count = n_bounds;
-	for (uint32_t i = 0; i < n_bounds && !writer->full; i++)
-		place[i] = (struct image_bound128){
-			.high = bounds[i].value.high,
-			.low = bounds[i].value.low,
-			.row = bounds[i].row,
+/* All ones in the first @bytes bytes, 0 to 15. */
+static struct value front_mask(uint32_t bytes)
+{
+	return (struct value){
+		.high = bytes >= 8 ? UINT64_MAX : ~(UINT64_MAX >> bytes * 8),
+		.low = bytes <= 8 ? 0 : ~(UINT64_MAX >> (bytes - 8) * 8),
+	};
+}
+
+/* How many bytes in front all bounds of the part have in common; they are sorted, and differ. */
+static uint32_t common_bytes(const struct part *part)
+{
+	struct value first = part->bounds[0].value;
+	struct value last = part->bounds[part->n_bounds - 1].value;
+	uint32_t bytes = 0;
+
+	while (value_byte(first, bytes) == value_byte(last, bytes))
+		bytes++;
+	return bytes;
+}
+
+static uint32_t write_wide_list(struct writer *writer, const struct part *part)
+{
+	uint32_t offset =
+		writer_reserve(writer, sizeof(struct image_wide_list) +
+					       part->n_bounds * sizeof(struct image_wide_bound));
+	struct image_wide_list *list = writer_at(writer, offset);
+
+	if (writer->full)
+		return 0;
+	list->count = part->n_bounds;
+	list->below = part->row;
+	for (uint32_t i = 0; i < part->n_bounds; i++)
+		list->bound[i] = (struct image_wide_bound){
+			.high = part->bounds[i].value.high,
+			.low = part->bounds[i].value.low,
+			.row = part->bounds[i].row,
 		};
+	return offset | IMAGE_ENTRY_LIST16;
+}
+
+/* The bounds of @part whose byte @number is @value, cut off its front. */
+static struct part split_byte(struct part *part, uint32_t number, uint32_t value)
+{
+	struct part front = {.bounds = part->bounds, .row = part->row};
+
+	while (front.n_bounds < part->n_bounds &&
+	       value_byte(part->bounds[front.n_bounds].value, number) == value)
+		front.n_bounds++;
+	part->bounds += front.n_bounds;
+	part->n_bounds -= front.n_bounds;
+	if (front.n_bounds)
+		part->row = front.bounds[front.n_bounds - 1].row;
+	return front;
+}
+
+#define WIDE_LIST_BOUNDS 16u
+
+/* Each node tells at least two of its bounds apart: the recursion is at most 16 deep. */
+static uint32_t write_wide_part(struct writer *writer, struct part part)
+{
+	struct image_wide_node *node;
+	uint32_t offset, byte;
+	struct value mask;
+
+	if (!part.n_bounds)
+		return part.row;
+	if (part.n_bounds <= WIDE_LIST_BOUNDS)
+		return write_wide_list(writer, &part);
+	offset = writer_reserve(writer, sizeof(*node));
+	if (writer->full)
+		return 0;
+	node = writer_at(writer, offset);
+	byte = common_bytes(&part);
+	mask = front_mask(byte);
+	*node = (struct image_wide_node){
+		.mask_high = mask.high,
+		.mask_low = mask.low,
+		.prefix_high = part.bounds[0].value.high & mask.high,
+		.prefix_low = part.bounds[0].value.low & mask.low,
+		.byte = byte,
+		.below = part.row,
+		.above = part.bounds[part.n_bounds - 1].row,
+	};
+	for (uint32_t value = 0; value < IMAGE_NODE_ENTRIES && !writer->full; value++) {
+		struct part front = split_byte(&part, byte, value);
+
+		node->entry[value] = write_wide_part(writer, front);
+	}
+	return offset | IMAGE_ENTRY_NODE;
+}
+
+static void write_wide(struct writer *writer, const struct bound *bounds, uint32_t n_bounds,
+		       struct image_field *field)
+{
+	struct part all = {.bounds = bounds + 1, .n_bounds = n_bounds - 1, .row = bounds[0].row};
+
+	field->lookup = IMAGE_LOOKUP_WIDE;
+	field->root = write_wide_part(writer, all);
 }
 
 void lookup_write(struct writer *writer, const struct bound *bounds, uint32_t n_bounds,
 		  uint32_t bits, struct image_field *ret_field)
 {
 	if (bits <= 32)
-		write_trie(writer, bounds, n_bounds, bits, ret_field);
+		write_narrow(writer, bounds, n_bounds, bits, ret_field);
 	else
-		write_search128(writer, bounds, n_bounds, ret_field);
+		write_wide(writer, bounds, n_bounds, ret_field);
 }

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * From "from this value on, this row" to the structures that eBPF searches: a trie for values up to
- * 32 bits, a sorted array for wider ones.
- */
+/* From "from this value on, this row" to the tries that eBPF searches (abi/image.h). */
 #pragma once
 
 #include "abi/image.h"
@@ -16,8 +13,8 @@ struct bound {
 };
 
 /*
- * Writes the lookup of @bounds, sorted, the first for value 0, and fills in lookup, root, root_shift
- * and count of @ret_field. @bits is the width of the field's values.
+ * Writes the lookup of @bounds, sorted, the first for value 0, and fills in lookup, root and
+ * root_shift of @ret_field. @bits is the width of the field's values.
  */
 void lookup_write(struct writer *writer, const struct bound *bounds, uint32_t n_bounds,
 		  uint32_t bits, struct image_field *ret_field);

@@ -70,6 +70,7 @@ static uint32_t needs_of(enum field field)
 	case FIELD_SOURCE:
 	case FIELD_DESTINATION:
 	case FIELD_PROTOCOL:
+	case FIELD_HOP_LIMIT:
 		return 0;
 	case FIELD_IN_INTERFACE:
 	case FIELD_OUT_INTERFACE:
@@ -161,7 +162,7 @@ static int lower_steps(struct lowering *lowering)
 static bool only_refuses_fragments(const struct conjunction_field *shape)
 {
 	return shape->n_intervals == 1 && !shape->intervals[0].first.low &&
-	       shape->intervals[0].last.low == SHAPE_TINY;
+	       shape->intervals[0].last.low == SHAPE_BROKEN;
 }
 
 /*
@@ -310,8 +311,7 @@ static int lower_rule(struct lowering *lowering, uint32_t index, uint32_t counte
 			      "filter %s rule %u: more than %d matches that each offer "
 			      "alternatives (multiport --ports) cannot be combined",
 			      ruleset->chains[entry->chain].name,
-			      ruleset_rule_number(ruleset, index),
-			      __builtin_ctz(MAX_ALTERNATIVES));
+			      ruleset_rule_number(ruleset, index), __builtin_ctz(MAX_ALTERNATIVES));
 	return error;
 }
 
@@ -371,6 +371,7 @@ int lower_hook(const struct ruleset *ruleset, unsigned int hook, struct lowered 
 		return -ENOMEM;
 	lowering->ruleset = ruleset;
 	lowering->out = ret_lowered;
+	ret_lowered->family = ruleset->family;
 	lowering->message = message;
 	lowering->chain_number = chain_number;
 	error = lower_chains(lowering, hook);

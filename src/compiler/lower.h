@@ -38,6 +38,7 @@ struct lowered_field {
 };
 
 struct lowered {
+	uint8_t family;
 	struct lowered_field fields[IMAGE_MAX_FIELDS];
 	uint32_t n_fields;
 	struct image_chain *chains;
@@ -52,7 +53,7 @@ struct lowered {
 	uint32_t *entry_of_counter;
 	uint32_t n_counters; /* the policy's is the last */
 	uint32_t depth;
-	uint32_t needs; /* enum image_needs */
+	uint32_t needs;  /* enum image_needs */
 	uint32_t policy; /* enum image_verdict */
 };
 

@@ -90,8 +90,8 @@ static bool group_equals(const struct writer *writer, const struct image_group *
 	if (group->summary != set->summary[number])
 		return false;
 	for (uint64_t left = group->summary; left; left &= left - 1)
-		if (*word++ != set->words[number * BITSET_GROUP_WORDS +
-					  (uint32_t)__builtin_ctzll(left)])
+		if (*word++ !=
+		    set->words[number * BITSET_GROUP_WORDS + (uint32_t)__builtin_ctzll(left)])
 			return false;
 	return true;
 }
@@ -148,8 +148,7 @@ int rows_find(struct rows *rows, const struct bitset *set, uint32_t *ret_offset)
 		return -ENOMEM;
 	place = (uint32_t)set->hash & (rows->table_size - 1);
 	while (rows->table[place]) {
-		if (rows->hashes[place] == set->hash &&
-		    row_equals(rows, rows->table[place], set)) {
+		if (rows->hashes[place] == set->hash && row_equals(rows, rows->table[place], set)) {
 			*ret_offset = rows->table[place];
 			return 0;
 		}

@@ -19,8 +19,8 @@ int rows_init(struct rows *rows, struct writer *writer, uint32_t levels);
 void rows_free(struct rows *rows); /* accepts a zeroed one */
 
 /*
- * Stores the offset of the row that holds exactly @set, written now if it was not there yet. Returns
- * 0, or -ENOMEM; a full writer is found in writer->full.
+ * Stores the offset of the row that holds exactly @set, written now if it was not there yet.
+ * Returns 0, or -ENOMEM; a full writer is found in writer->full.
  */
 int rows_find(struct rows *rows, const struct bitset *set, uint32_t *ret_offset);
 

@@ -239,8 +239,8 @@ static int explain(int error, uint8_t family, bool on, struct message *message)
 
 /*
  * nftables takes a removed rule apart later, in a work queue, and tracks connections until then. It
- * waits for that work when a socket of its is closed (nf_tables_api.c nft_rcv_nl_event()), so that a
- * passing socket makes the removal complete: tracking and defragmentation are off when we return.
+ * waits for that work when a socket of its is closed (nf_tables_api.c nft_rcv_nl_event()), so that
+ * a passing socket makes the removal complete: tracking and defragmentation are off when we return.
  */
 static void await_removal(void)
 {

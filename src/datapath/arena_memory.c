@@ -12,7 +12,8 @@
 /* The root, rounded up to pages. */
 #define ROOT_SIZE ((sizeof(struct arena_root) + ARENA_PAGE - 1) / ARENA_PAGE * ARENA_PAGE)
 
-_Static_assert(offsetof(struct arena_root, readers) % 64 == 0, "readers have their own cache lines");
+_Static_assert(offsetof(struct arena_root, readers) % 64 == 0,
+	       "readers have their own cache lines");
 _Static_assert(sizeof(struct arena_readers) == 64, "one cache line for each CPU");
 
 int arena_memory_open(struct arena_memory *memory, int fd, struct message *message)
@@ -70,8 +71,8 @@ int arena_memory_take(struct arena_memory *memory, const struct arena_block *wit
 	size = (size + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
 	/* Giving back cannot fail: there is room for a hole on both sides of each block in use. */
 	if (memory->n_blocks + 3 > memory->max_holes) {
-		struct arena_block *holes = reallocarray(
-			memory->holes, (size_t)memory->max_holes * 2, sizeof(*holes));
+		struct arena_block *holes =
+			reallocarray(memory->holes, (size_t)memory->max_holes * 2, sizeof(*holes));
 
 		if (!holes)
 			return -ENOMEM;

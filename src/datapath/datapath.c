@@ -128,8 +128,7 @@ const struct ruleset *datapath_ruleset(const struct datapath *datapath, uint8_t 
 static struct xt_counters *read_counters(const struct datapath *datapath,
 					 const struct generation *generation)
 {
-	struct xt_counters *counters =
-		calloc(generation->ruleset->n_entries, sizeof(*counters));
+	struct xt_counters *counters = calloc(generation->ruleset->n_entries, sizeof(*counters));
 
 	if (counters)
 		generation_read_counters(&datapath->memory, generation, counters);
@@ -194,4 +193,11 @@ int datapath_add_counters(struct datapath *datapath, uint8_t family,
 		generation->added[i].bcnt += counters[i].bcnt;
 	}
 	return 0;
+}
+
+int datapath_program_fd(const struct datapath *datapath, uint8_t family)
+{
+	int index = find_family(family);
+
+	return index < 0 ? -EAFNOSUPPORT : program_fd(&datapath->program, (enum arena_family)index);
 }

@@ -39,8 +39,7 @@ int datapath_replace(struct datapath *datapath, struct ruleset *ruleset,
 		     struct xt_counters **ret_counters, struct message *message);
 
 /* Stores the counters of the table in force, one for each entry. Freed by the caller. ENOMEM. */
-int datapath_counters(struct datapath *datapath, uint8_t family,
-		      struct xt_counters **ret_counters);
+int datapath_counters(struct datapath *datapath, uint8_t family, struct xt_counters **ret_counters);
 
 /*
  * Adds to the counters of the table in force. EINVAL if @n_counters is not its number of entries
@@ -48,3 +47,9 @@ int datapath_counters(struct datapath *datapath, uint8_t family,
  */
 int datapath_add_counters(struct datapath *datapath, uint8_t family,
 			  const struct xt_counters *counters, uint32_t n_counters);
+
+/*
+ * The program of @family (NFPROTO_IPV4), for test runs and for tools that list what is loaded: a
+ * file descriptor that the datapath owns, or -EAFNOSUPPORT.
+ */
+int datapath_program_fd(const struct datapath *datapath, uint8_t family);

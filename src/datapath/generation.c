@@ -139,8 +139,8 @@ static int fill_generation(struct arena_memory *memory, struct generation *gener
 }
 
 int generation_new(struct arena_memory *memory, struct ruleset *ruleset,
-		   const struct generation *model, uint32_t cpus, struct generation **ret_generation,
-		   struct message *message)
+		   const struct generation *model, uint32_t cpus,
+		   struct generation **ret_generation, struct message *message)
 {
 	struct generation *generation = calloc(1, sizeof(*generation));
 	int error;

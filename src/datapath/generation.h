@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Generations: a ruleset compiled for all hooks, with its counters, in the arena. One is in force for
- * each family; a flip puts another in its place between two packets.
+ * Generations: a ruleset compiled for all hooks, with its counters, in the arena. One is in force
+ * for each family; a flip puts another in its place between two packets.
  */
 #pragma once
 
@@ -36,8 +36,8 @@ struct generation {
  * Errors, with a reason in @message: ENOMEM, E2BIG.
  */
 int generation_new(struct arena_memory *memory, struct ruleset *ruleset,
-		   const struct generation *model, uint32_t cpus, struct generation **ret_generation,
-		   struct message *message);
+		   const struct generation *model, uint32_t cpus,
+		   struct generation **ret_generation, struct message *message);
 
 /* Frees the ruleset, too. Nobody uses it any more, in no CPU. Accepts NULL. */
 void generation_free(struct arena_memory *memory, struct generation *generation);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The eBPF programs: loaded, and attached to the hooks of the calling thread's network namespace. */
+/* The eBPF programs: loaded, and attached to the hooks of the calling thread's network namespace.
+ */
 #pragma once
 
 #include "abi/arena.h"

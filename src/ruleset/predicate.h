@@ -28,8 +28,11 @@ struct interval {
 #define VALUE_ALL_BITS       ((struct value){UINT64_MAX, UINT64_MAX})
 #define INTERVAL(from, upto) ((struct interval){VALUE(from), VALUE(upto)})
 
-/* The largest value of a field: for IPv4 addresses UINT32_MAX, for interface names all bits. */
-struct value field_maximum(enum field field);
+/*
+ * The largest value of a field: for IPv4 addresses UINT32_MAX, for IPv6 addresses and interface
+ * names all bits. @family: NFPROTO_IPV4 or NFPROTO_IPV6.
+ */
+struct value field_maximum(uint8_t family, enum field field);
 
 /* The field's name for messages: "source address", "destination port" ... */
 const char *field_name(enum field field);
@@ -80,6 +83,7 @@ struct step {
  * (`failed`), so that extensions need not check each call.
  */
 struct predicate {
+	uint8_t family; /* the width of addresses; set by ruleset_compile_entry() */
 	struct step *steps;
 	uint32_t n_steps;
 	uint32_t max_steps;

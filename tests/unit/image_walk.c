@@ -45,8 +45,8 @@ static enum residual_result evaluate_residuals(struct view *view, const struct i
 	const struct residual *residual = IMAGE_AT(struct residual, image, offset);
 
 	(void)view;
-	for (; residual->kind != RESIDUAL_END; offset += residual->size,
-	       residual = IMAGE_AT(struct residual, image, offset)) {
+	for (; residual->kind != RESIDUAL_END;
+	     offset += residual->size, residual = IMAGE_AT(struct residual, image, offset)) {
 		if (residual->kind == RESIDUAL_HOTDROP &&
 		    (residual->argument >> packet_shape(packet) & 1))
 			return RESIDUALS_DROP;

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "ruleset/extension.h"
+
+#include "common/cleanup.h"
+#include "ruleset/extensions/extensions.h"
+
+#include <string.h>
+
+static const struct extension *const extensions[] = {
+	&extension_standard, &extension_error,       &extension_tcp,         &extension_conntrack_3,
+	&extension_comment,  &extension_multiport,   &extension_udp,         &extension_icmp,
+	&extension_state,    &extension_conntrack_1, &extension_conntrack_2,
+};
+
+static bool is_named(const struct extension *extension, enum extension_kind kind, const char *name,
+		     uint8_t family)
+{
+	return extension->kind == kind && extension->families & FAMILY_BIT(family) &&
+	       strcmp(extension->name, name) == 0;
+}
+
+const struct extension *extension_find(enum extension_kind kind, const char *name, uint8_t revision,
+				       uint8_t family)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(extensions); i++) {
+		if (extensions[i]->revision == revision &&
+		    is_named(extensions[i], kind, name, family))
+			return extensions[i];
+	}
+	return NULL;
+}
+
+bool extension_known(enum extension_kind kind, const char *name, uint8_t family)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(extensions); i++) {
+		if (is_named(extensions[i], kind, name, family))
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Every extension there is: one line for each revision, here and in ruleset/extension.c. */
+#pragma once
+
+#include "ruleset/extension.h"
+
+extern const struct extension extension_standard;
+extern const struct extension extension_error;
+
+extern const struct extension extension_comment;
+extern const struct extension extension_conntrack_1;
+extern const struct extension extension_conntrack_2;
+extern const struct extension extension_conntrack_3;
+extern const struct extension extension_icmp;
+extern const struct extension extension_multiport;
+extern const struct extension extension_state;
+extern const struct extension extension_tcp;
+extern const struct extension extension_udp;

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* -p icmp -m icmp (net/netfilter/xt_tcpudp.c icmp_match()): a type and a range of codes. */
+#include "ruleset/extensions/extensions.h"
+
+#include <errno.h>
+#include <linux/netfilter_ipv4/ip_tables.h>
+#include <netinet/in.h>
+
+#define TYPE_ANY 0xFF
+
+static int check(const struct rule_context *context, const void *payload, struct message *message)
+{
+	const struct ipt_icmp *icmp = payload;
+	unsigned int unknown = icmp->invflags & ~IPT_ICMP_INV;
+
+	(void)context;
+	if (unknown)
+		return message_error(message, EINVAL, "unknown inversion flags 0x%x", unknown);
+	return 0;
+}
+
+static void compile(const struct rule_context *context, const void *payload,
+		    struct predicate *predicate)
+{
+	const struct ipt_icmp *icmp = payload;
+	struct value first = VALUE((unsigned int)icmp->type << 8 | icmp->code[0]);
+	struct value last = VALUE((unsigned int)icmp->type << 8 | icmp->code[1]);
+
+	(void)context;
+	if (icmp->type == TYPE_ANY) {
+		first = VALUE(0);
+		last = field_maximum(predicate->family, FIELD_ICMP);
+	}
+	predicate_require_shapes(predicate, SHAPES_ALL & ~SHAPES_FRAGMENT);
+	predicate_hotdrop(predicate, SHAPE_BIT(SHAPE_4_BYTES) | SHAPE_BIT(SHAPE_TINY));
+	predicate_require(predicate, FIELD_ICMP, first, last, icmp->invflags & IPT_ICMP_INV);
+}
+
+const struct extension extension_icmp = {
+	.kind = EXTENSION_MATCH,
+	.name = "icmp",
+	.families = FAMILY_BIT(NFPROTO_IPV4),
+	.size = sizeof(struct ipt_icmp),
+	.protocol = IPPROTO_ICMP,
+	.check = check,
+	.compile = compile,
+};

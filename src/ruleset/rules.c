@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Headers, matches and targets of the rules: checked as ip_tables.c find_check_entry() and
+ * x_tables.c xt_check_match() do, and compiled to predicates.
+ */
+#include "ruleset/internal.h"
+
+#include <errno.h>
+
+/* A match or a target in the blob: they have the same header. */
+struct reference {
+	enum extension_kind kind;
+	const char *name; /* ends within XT_EXTENSION_MAXNAMELEN, or does not end */
+	uint8_t revision;
+	const void *payload;
+	size_t size; /* of the payload, bytes */
+};
+
+static const char *const kind_names[] = {
+	[EXTENSION_MATCH] = "match",
+	[EXTENSION_TARGET] = "target",
+};
+
+static struct reference match_reference(const struct xt_entry_match *match)
+{
+	return (struct reference){
+		.kind = EXTENSION_MATCH,
+		.name = match->u.user.name,
+		.revision = match->u.user.revision,
+		.payload = match->data,
+		.size = match->u.match_size - sizeof(*match),
+	};
+}
+
+static struct reference target_reference(const struct xt_entry_target *target)
+{
+	return (struct reference){
+		.kind = EXTENSION_TARGET,
+		.name = target->u.user.name,
+		.revision = target->u.user.revision,
+		.payload = target->data,
+		.size = target->u.target_size - sizeof(*target),
+	};
+}
+
+static int find_extension(const struct reference *reference, uint8_t family,
+			  const struct extension **ret_extension, struct message *message)
+{
+	const char *kind = kind_names[reference->kind];
+	const char *name = reference->name;
+	const struct extension *extension;
+
+	if (strnlen(name, XT_EXTENSION_MAXNAMELEN) == XT_EXTENSION_MAXNAMELEN)
+		return message_error(message, EINVAL, "the name of a %s has no end", kind);
+
+	extension = extension_find(reference->kind, name, reference->revision, family);
+	if (!extension && extension_known(reference->kind, name, family))
+		return message_error(message, EPROTONOSUPPORT,
+				     "%s \"%s\" revision %u is not supported", kind, name,
+				     reference->revision);
+	if (!extension)
+		return message_error(message, ENOENT, "%s \"%s\" is not supported", kind, name);
+
+	*ret_extension = extension;
+	return 0;
+}
+
+static int check_place(const struct extension *extension, const struct rule_context *context,
+		       struct message *message)
+{
+	if (extension->hooks && context->hooks & ~extension->hooks)
+		return message_error(message, EINVAL,
+				     "reached from hooks 0x%x, but only allowed in 0x%x",
+				     context->hooks, extension->hooks);
+	if (extension->protocol &&
+	    (context->protocol != extension->protocol || context->protocol_inverted))
+		return message_error(message, EINVAL, "only for rules with protocol %u",
+				     extension->protocol);
+	return 0;
+}
+
+static int check_payload(const struct extension *extension, const struct reference *reference,
+			 const struct rule_context *context, struct message *message)
+{
+	int r;
+
+	if (reference->size != XT_ALIGN((size_t)extension->size))
+		return message_error(message, EINVAL, "%zu bytes of data instead of %zu",
+				     reference->size, XT_ALIGN((size_t)extension->size));
+	r = check_place(extension, context, message);
+	if (r < 0)
+		return r;
+	return extension->check ? extension->check(context, reference->payload, message) : 0;
+}
+
+static int check_extension(struct ruleset *ruleset, const struct reference *reference,
+			   const struct rule_context *context, struct message *message)
+{
+	const struct extension *extension = NULL;
+	int r;
+
+	r = find_extension(reference, context->family, &extension, message);
+	if (r < 0)
+		return r;
+	r = check_payload(extension, reference, context, message);
+	if (r < 0) {
+		message_prefix(message, "%s \"%s\"", kind_names[reference->kind], reference->name);
+		return r;
+	}
+	if (extension->conntrack)
+		ruleset->conntrack = true;
+	return 0;
+}
+
+static const struct xt_entry_match *first_match(const struct family *family, const uint8_t *entry)
+{
+	return (const struct xt_entry_match *)(entry + family->entry_size);
+}
+
+static const struct xt_entry_match *next_match(const struct xt_entry_match *match)
+{
+	return (const struct xt_entry_match *)((const uint8_t *)match + match->u.match_size);
+}
+
+static int check_rule(struct ruleset *ruleset, const struct family *family, const uint8_t *entry,
+		      uint32_t hooks, struct message *message)
+{
+	const void *target = entry_target(family, entry);
+	struct rule_context context;
+	struct reference reference;
+	int r;
+
+	r = family->check(entry, message);
+	if (r < 0)
+		return r;
+
+	family->describe(entry, &context);
+	context.hooks = hooks;
+	for (const struct xt_entry_match *match = first_match(family, entry);
+	     (const void *)match < target; match = next_match(match)) {
+		reference = match_reference(match);
+		r = check_extension(ruleset, &reference, &context, message);
+		if (r < 0)
+			return r;
+	}
+	reference = target_reference(target);
+	return check_extension(ruleset, &reference, &context, message);
+}
+
+static int check_chain(struct ruleset *ruleset, const struct chain *chain, struct message *message)
+{
+	const struct family *family = family_find(ruleset->family);
+	uint32_t hooks = chain->hooks;
+	int r;
+
+	for (uint32_t i = chain->first; i <= chain->end; i++) {
+		r = check_rule(ruleset, family, entry_bytes(ruleset, i), hooks, message);
+		if (r < 0) {
+			ruleset_locate(ruleset, i, message);
+			return r;
+		}
+		if (entry_ends_chain(ruleset, i))
+			hooks = 0;
+	}
+	return 0;
+}
+
+/* The heads are not rules, but a target with another revision would not be a head. */
+static int check_heads(struct ruleset *ruleset, struct message *message)
+{
+	const struct family *family = family_find(ruleset->family);
+	int r;
+
+	for (uint32_t i = 0; i < ruleset->n_entries; i++) {
+		if (ruleset->entries[i].kind != ENTRY_HEAD)
+			continue;
+		r = check_rule(ruleset, family, entry_bytes(ruleset, i), 0, message);
+		if (r < 0) {
+			ruleset_locate(ruleset, i, message);
+			return r;
+		}
+	}
+	return 0;
+}
+
+int ruleset_check_rules(struct ruleset *ruleset, struct message *message)
+{
+	int r;
+
+	for (uint32_t i = 0; i < ruleset->n_chains; i++) {
+		r = check_chain(ruleset, &ruleset->chains[i], message);
+		if (r < 0)
+			return r;
+	}
+	return check_heads(ruleset, message);
+}
+
+void ruleset_compile_entry(const struct ruleset *ruleset, uint32_t index,
+			   struct predicate *predicate)
+{
+	const struct family *family = family_find(ruleset->family);
+	const uint8_t *entry = entry_bytes(ruleset, index);
+	const void *target = entry_target(family, entry);
+	struct rule_context context;
+
+	predicate->family = ruleset->family;
+	family->describe(entry, &context);
+	context.hooks = ruleset->chains[ruleset->entries[index].chain].hooks;
+	family->compile(entry, predicate);
+	for (const struct xt_entry_match *match = first_match(family, entry);
+	     (const void *)match < target; match = next_match(match)) {
+		const struct extension *extension =
+			extension_find(EXTENSION_MATCH, match->u.user.name, match->u.user.revision,
+				       ruleset->family);
+
+		if (extension->compile)
+			extension->compile(&context, match->data, predicate);
+	}
+}

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A case: tables to load, and the steps to play then. It is also the format of a reproduction."""
+
+import json
+from dataclasses import dataclass, field, replace
+
+DEFAULT_INTERFACES = ("eth0", "eth1", "eth10")
+
+
+@dataclass
+class Case:
+    name: str
+    tables: dict[str, str]  # iptables-save texts, in the order of loading
+    steps: list[dict]       # what worker.py's do_... methods take
+    interfaces: list[str] = field(default_factory=lambda: list(DEFAULT_INTERFACES))
+    local: list[str] = field(default_factory=list)  # further addresses that are the firewall's own
+    explanation: list[str] = field(default_factory=list)  # for people only
+
+    def with_steps(self, steps: list[dict]) -> "Case":
+        return replace(self, steps=steps)
+
+    def with_filter(self, text: str) -> "Case":
+        return replace(self, tables=dict(self.tables, filter=text))
+
+    def to_json(self) -> str:
+        """Texts as lists of lines: a reproduction is meant to be read."""
+        return json.dumps({
+            "name": self.name, "explanation": self.explanation, "interfaces": self.interfaces,
+            "local": self.local,
+            "tables": {table: text.splitlines() for table, text in self.tables.items()},
+            "steps": self.steps}, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Case":
+        value = json.loads(text)
+        tables = {table: "\n".join(lines) + "\n" for table, lines in value["tables"].items()}
+        return cls(value["name"], tables, value["steps"], value["interfaces"],
+                   value["local"], value.get("explanation", []))
+
+    def message(self, salt: int) -> dict:
+        return {"tables": self.tables, "steps": self.steps, "interfaces": self.interfaces,
+                "local": self.local, "salt": salt}

@@ -1,0 +1,277 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+The test that decides: the kernel's own iptables and bpf-iptables, in two identical networks, with
+the same ruleset and the same packets, must give the same counters, the same packets and the same
+errors to local senders.
+"""
+
+import argparse
+import os
+import random as random_module
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+from case import Case
+from compare import compare, describe_step, filter_counters
+from firewalls import LEGACY, find_firewall, missing_programs
+from generate import random_case, real_case, reduced, unsupported_features
+from mutations import ALWAYS_NOTICED, MUTATORS, mutate, noticed, settled, without_counters
+from shrink import shrink
+from sides import Sides
+
+DIRECTORY = Path(__file__).resolve().parent
+REPOSITORY = DIRECTORY.parent.parent
+SKIPPED_STATUS = 77  # Meson's and Automake's
+DEFAULT_SECONDS = 240
+CASES_PER_NETWORK = 200
+MAXIMUM_FAILURES = 5
+MUTATION_ATTEMPTS = 12
+MUTATIONS_PER_KIND = 5
+
+
+class Oracle:
+    def __init__(self, options: argparse.Namespace, sides: Sides) -> None:
+        self.options = options
+        self.sides = sides
+        self.passed = self.failed = self.skipped = 0
+        self.rules = self.rules_hit = self.packets = 0
+
+    def enough(self) -> bool:
+        return self.failed >= MAXIMUM_FAILURES
+
+    def skip(self, name: str, reason: str) -> None:
+        self.skipped += 1
+        print(f"ok - {name} # skip {reason}" if self.options.tap else f"skipped: {name}: {reason}",
+              flush=True)
+
+    def judge(self, what: str, good: bool) -> None:
+        self.passed += good
+        self.failed += not good
+        if self.options.tap:
+            print(f"{'ok' if good else 'not ok'} - {what}")
+        elif not good:
+            print(f"FAILED: {what}", flush=True)
+
+    def run(self, case: Case) -> None:
+        """Plays one case, and if the sides differ reports and shrinks it."""
+        reference, ours = self.sides.play(case)
+        differences = compare(case, reference, ours)
+        if not differences and reference["restore"]["status"] and case.steps:
+            differences = [f"no side loads the ruleset: {reference['restore']['stderr']}"]
+        if not differences:
+            self.count_hits(case, reference)
+        self.judge(case.name, not differences)
+        if differences:
+            self.report(case, differences)
+
+    def count_hits(self, case: Case, result: dict) -> None:
+        self.packets += len(case.steps)
+        if "[0:0] -A" in case.tables["filter"] or "] -A" not in case.tables["filter"]:
+            counters = filter_counters(result)
+            self.rules += len(counters)
+            self.rules_hit += sum(1 for counter in counters if counter != "0:0")
+
+    def report(self, case: Case, differences: list[str]) -> None:
+        print_differences(differences)
+        if self.options.shrink_seconds:
+            case = shrink(case, self.differs, self.options.shrink_seconds)
+            differences = compare(case, *self.sides.play(case)) or \
+                ["(not seen again when played once more)"]
+            print("shrunk to:")
+            print_case(case)
+            print_differences(differences)
+        path = Path(self.options.output) / f"oracle-{case.name.replace(':', '-')}.json"
+        case.explanation = differences
+        path.write_text(case.to_json() + "\n")
+        print(f"reproduce with: {sys.argv[0]} --replay {path}\n", flush=True)
+
+    def differs(self, case: Case) -> bool:
+        """A ruleset that the reference refuses leaves both sides with that of an earlier case."""
+        reference, ours = self.sides.play(case)
+        return reference.get("restore", {}).get("status") == 0 and \
+            bool(compare(case, reference, ours))
+
+    def replay(self, path: Path) -> None:
+        case = Case.from_json(path.read_text())
+        if self.options.replay:
+            print_case(case)
+        self.run(case)
+
+    def regressions(self) -> None:
+        paths = sorted((DIRECTORY / "regressions").glob("*.json"))
+        for path in paths:
+            if not self.enough():
+                self.replay(path)
+        print(f"regressions: {len(paths)} replayed", flush=True)
+
+    def random_cases(self) -> None:
+        options = self.options
+        deadline = time.monotonic() + options.seconds if options.cases is None else float("inf")
+        last = options.first + options.cases if options.cases is not None else sys.maxsize
+        number, started = options.first, time.monotonic()
+        while number < last and time.monotonic() < deadline and not self.enough():
+            self.run(random_case(f"{options.seed}:{number}"))
+            number += 1
+            if (number - options.first) % CASES_PER_NETWORK == 0:
+                self.sides.stop()
+        seconds = time.monotonic() - started
+        hit = 100 * self.rules_hit // max(self.rules, 1)
+        print(f"random: {number - options.first} cases, {self.packets} steps in {seconds:.1f} s; "
+              f"{hit} % of the counters moved", flush=True)
+
+    def real_rulesets(self, directory: Path) -> None:
+        """Whole, if only known features are in them; else without the rules that are beyond."""
+        paths = sorted(directory.glob("*.v4"))
+        if not paths:
+            self.skip("real rulesets", f"there are none in {directory}")
+        for path in paths:
+            if self.enough():
+                return
+            text = path.read_text()
+            beyond = unsupported_features(text)
+            if beyond and not self.loads_on_ours(path.name, text, beyond):
+                text, left_out = reduced(text)
+                path = path.with_name(f"{path.name} without {left_out} lines")
+            self.run(real_case(path, text, self.options.seed))
+        self.sides.stop()
+
+    def loads_on_ours(self, name: str, text: str, beyond: set[str]) -> bool:
+        """Prints our reason if not. The kernel alone is not asked: some would depend on time."""
+        reason = f"uses {', '.join(sorted(beyond))}"
+        if self.sides.firewalls[1].daemon:
+            _, ours = self.sides.play(Case(name, {"filter": text}, []), only_restore=True)
+            if ours.get("restore", {}).get("status") == 0:
+                return True
+            refusal = ours.get("error") or ours["restore"]["stderr"]
+            reason += f": {refusal.strip().splitlines()[0] if refusal.strip() else 'no reason'}"
+        self.skip(name, reason)
+        return False
+
+    def mutations(self) -> None:
+        """Every kind of wrong ruleset has to be noticed, and every way of noticing has to work."""
+        ways: set[str] = set()
+        for mutator in MUTATORS:
+            made = found = 0
+            for attempt in range(MUTATION_ATTEMPTS):
+                name = f"{self.options.seed}:mutation:{mutator.__name__}:{attempt}"
+                noticed_ways = self.mutation(name, mutator)
+                if noticed_ways is None:
+                    continue
+                made, found, ways = made + 1, found + bool(noticed_ways), ways | noticed_ways
+                if found == MUTATIONS_PER_KIND:
+                    break
+            print(f"{mutator.__name__}: {found} of {made} noticed")
+            self.judge(f"{mutator.__name__}: noticed {found} of {made}",
+                       found > 0 and (found == made or mutator not in ALWAYS_NOTICED))
+        for way in ("counters", "packets", "errors"):
+            self.judge(f"a wrong ruleset is noticed by {way}", way in ways)
+
+    def mutation(self, name: str, mutator: Callable) -> set[str] | None:
+        """The ways in which it is noticed; None if the case has no rule for it."""
+        case = without_counters(random_case(name, disturbances=False))
+        _, result = self.sides.play(case)
+        if "error" in result:
+            raise RuntimeError(result["error"])
+        case, lines, hit = settled(case, result)
+        mutation = mutate(lines, hit, mutator, Random(name))
+        if not mutation:
+            return None
+        wrong = case.with_filter("\n".join(["*filter", *mutation.lines, ""]))
+        before, after = self.sides.play(case, wrong)
+        ways = noticed(case, mutation, before, after)
+        print(f"{mutation.kind}: {mutation.rule[6:100]}: noticed by "
+              f"{', '.join(sorted(ways)) or 'nothing'}", flush=True)
+        return ways
+
+
+def print_differences(differences: list[str]) -> None:
+    for difference in differences[:12]:
+        print("  " + difference.replace("\n", "\n  "))
+    if len(differences) > 12:
+        print(f"  and {len(differences) - 12} more differences")
+
+
+def print_case(case: Case) -> None:
+    print(f"  interfaces {' '.join(case.interfaces)}")
+    for text in case.tables.values():
+        print("".join(f"  {line}\n" for line in text.splitlines()), end="")
+    for step in case.steps:
+        print("  " + describe_step(step))
+
+
+def parse_options() -> argparse.Namespace:
+    environment = os.environ
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", default=str(random_module.SystemRandom().randrange(10**9)))
+    parser.add_argument("--cases", type=int, help="number of random cases")
+    parser.add_argument("--first", type=int, default=0, help="number of the first random case")
+    parser.add_argument("--seconds", type=float, help="time for random cases", default=float(
+        environment.get("BPF_IPTABLES_ORACLE_SECONDS", DEFAULT_SECONDS)))
+    parser.add_argument("--ours", choices=("legacy", "build", "installed"), default="build",
+                        help="what stands on our side; legacy shows that the oracle is stable")
+    parser.add_argument("--build", help="build directory", default=environment.get(
+        "BPF_IPTABLES_BUILD", str(REPOSITORY / "build")))
+    parser.add_argument("--mutations", action="store_true", help="show that errors are noticed")
+    parser.add_argument("--replay", nargs="+", metavar="FILE", help="play these reproductions")
+    parser.add_argument("--rulesets", default=None, help="directory of real rulesets (*.v4)")
+    parser.add_argument("--only-rulesets", action="store_true", help="no random cases")
+    parser.add_argument("--no-rulesets", action="store_true", help="no real rulesets")
+    parser.add_argument("--tap", action="store_true", help="a TAP line for each case")
+    parser.add_argument("--shrink-seconds", type=float, default=60)
+    parser.add_argument("--output", default=".", help="where reproductions are written")
+    options = parser.parse_args()
+    shared = environment.get("BPF_IPTABLES_SHARED", REPOSITORY.parent / "shared")
+    options.rulesets = Path(options.rulesets or Path(shared) / "rulesets")
+    return options
+
+
+def run_all(oracle: Oracle, options: argparse.Namespace) -> None:
+    if options.replay:
+        for path in options.replay:
+            oracle.replay(Path(path))
+    elif options.mutations:
+        oracle.mutations()
+    else:
+        oracle.regressions()
+        if not options.no_rulesets:
+            oracle.real_rulesets(options.rulesets)
+        if not options.only_rulesets:
+            oracle.random_cases()
+
+
+def main() -> int:
+    options = parse_options()
+    ours = LEGACY if options.mutations else find_firewall(options.ours, options.build)
+    if os.geteuid():
+        print("skipped: network namespaces need root\n0 passed, 0 failed, 1 skipped")
+        return SKIPPED_STATUS
+    missing = missing_programs(LEGACY) + missing_programs(ours)
+    if missing:
+        print(f"FAILED: not found: {', '.join(missing)}\n0 passed, 1 failed, 0 skipped")
+        return 1
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    print(f"oracle: {ours.name} against {LEGACY.name}, --seed {options.seed}", flush=True)
+    with Sides(LEGACY, ours) as sides:
+        oracle = Oracle(options, sides)
+        try:
+            run_all(oracle, options)
+        except KeyboardInterrupt:
+            print("interrupted")
+            oracle.failed += 1
+        except RuntimeError as error:
+            print(f"FAILED: {error}")
+            oracle.failed += 1
+    if options.tap:
+        print(f"1..{oracle.passed + oracle.failed + oracle.skipped}")
+    print(f"{oracle.passed} passed, {oracle.failed} failed, {oracle.skipped} skipped")
+    return 1 if oracle.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

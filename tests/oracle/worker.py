@@ -1,0 +1,217 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+The process that is one side: it makes the namespaces, starts the firewall and plays cases.
+
+Speaks JSON lines on stdin and stdout: the first names the firewall and the CPU, each further one is
+a case (see case.py) and is answered by a result. It ends, and takes all that it made with it, when
+stdin closes.
+"""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+import traceback
+
+import local_traffic
+from firewalls import Firewall
+from packets import header_length, is_fragment, with_identification
+from topology import ENDS, Topology, libc
+
+PR_SET_PDEATHSIG = 1
+CPUS = sorted(os.sched_getaffinity(0))
+DAEMON_SECONDS = 30
+COMMAND_SECONDS = 300
+
+
+class FirewallError(Exception):
+    pass
+
+
+class Daemon:
+    """bpf-iptablesd in this namespace, ready when constructed."""
+
+    def __init__(self, program: str) -> None:
+        self.stderr = os.memfd_create("daemon-stderr")
+        self.process = subprocess.Popen([program], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=self.stderr,
+                                        preexec_fn=prepare_daemon)
+        try:
+            self._await_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _await_ready(self) -> None:
+        deadline = time.monotonic() + DAEMON_SECONDS
+        text = b""
+        while b"bpf-iptablesd: ready\n" not in text:
+            if not select.select([self.process.stdout], [], [], deadline - time.monotonic())[0]:
+                raise FirewallError("the daemon is not ready in time: " + self.messages())
+            piece = os.read(self.process.stdout.fileno(), 4096)
+            if not piece:
+                raise FirewallError("the daemon ended at its start: " + self.messages())
+            text += piece
+
+    def messages(self) -> str:
+        return os.pread(self.stderr, 1 << 16, 0).decode(errors="replace").strip()
+
+    def check(self) -> None:
+        if self.process.poll() is not None:
+            raise FirewallError(f"the daemon ended (status {self.process.returncode}): " +
+                                self.messages())
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(DAEMON_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+def prepare_daemon() -> None:
+    """On all CPUs, and ended with this process even if that is killed."""
+    os.sched_setaffinity(0, CPUS)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Worker:
+    def __init__(self, firewall: Firewall, cpu: int) -> None:
+        os.sched_setaffinity(0, {CPUS[cpu % len(CPUS)]})
+        self.firewall = firewall
+        self.topology = Topology()
+        self.tables_used: set[str] = set()
+        self.lock = os.memfd_create("xtables-lock")
+        # A lock of its own: the two sides, and whatever else the machine does, shall not wait.
+        self.environment = dict(os.environ, XTABLES_LOCKFILE=f"/proc/{os.getpid()}/fd/{self.lock}")
+        self.daemon = Daemon(firewall.daemon) if firewall.daemon else None
+
+    def stop(self) -> None:
+        if self.daemon:
+            self.daemon.stop()
+
+    def run_program(self, arguments: list[str], text: str = "") -> dict:
+        done = subprocess.run(arguments, input=text.encode(), capture_output=True,
+                              env=self.environment, timeout=COMMAND_SECONDS)
+        return {"status": done.returncode, "stdout": done.stdout.decode(errors="replace"),
+                "stderr": done.stderr.decode(errors="replace")}
+
+    def play(self, case: dict) -> dict:
+        """Loads the case's tables, plays its steps, and says all that can be seen from outside."""
+        topology = self.topology
+        topology.rename_all(case["interfaces"])
+        topology.set_local(case["local"])
+        result = {"restore": self.restore(case["tables"])}
+        topology.flush_conntrack()
+        topology.synchronise()
+        topology.take_captured()
+        if result["restore"]["status"] == 0 and not case.get("only_restore"):
+            result["steps"] = [self.step(step, case["salt"]) for step in case["steps"]]
+            topology.synchronise()
+        result["captured"] = [[frame.hex() for frame in frames]
+                              for frames in topology.take_captured()]
+        result["save"] = self.run_program([self.firewall.save, "-c"])
+        result["daemon"] = self.daemon is not None
+        result["kernel_tables"] = kernel_tables()
+        if self.daemon:
+            self.daemon.check()
+        return result
+
+    def restore(self, tables: dict[str, str]) -> dict:
+        """Empties the tables that earlier cases used, in the same transaction per table."""
+        texts = [f"*{table}\nCOMMIT\n" for table in sorted(self.tables_used - set(tables))]
+        texts += tables.values()
+        self.tables_used |= set(tables)
+        return self.run_program([self.firewall.restore, "--counters"], "".join(texts))
+
+    def step(self, step: dict, salt: int) -> object:
+        action = getattr(self, "do_" + step["do"])
+        return action(step, salt)
+
+    def do_frame(self, step: dict, salt: int) -> None:
+        self.topology.send(ENDS.index(step["at"]), salted(bytes.fromhex(step["hex"]), salt),
+                           step.get("broadcast", False))
+
+    def do_exchange(self, step: dict, salt: int) -> int:
+        """Plays frames as long as each makes something come out; returns how many did."""
+        for number, frame in enumerate(step["frames"]):
+            self.topology.synchronise()
+            before = self.topology.captured_count()
+            self.do_frame(frame, salt)
+            self.topology.synchronise()
+            if self.topology.captured_count() == before:
+                return number
+        return len(step["frames"])
+
+    def do_raw(self, step: dict, salt: int) -> str:
+        return local_traffic.send_raw(salted(bytes.fromhex(step["hex"]), salt))
+
+    def do_udp(self, step: dict, _salt: int) -> list[str]:
+        return local_traffic.send_udp(self.topology, step)
+
+    def do_ping(self, step: dict, _salt: int) -> str:
+        return local_traffic.send_ping(self.topology, step)
+
+    def do_connect(self, step: dict, _salt: int) -> list[str]:
+        return local_traffic.connect_out(self.topology, step)
+
+    def do_accept(self, step: dict, _salt: int) -> list[str]:
+        return local_traffic.accept_from(self.topology, step)
+
+    def do_loopback(self, step: dict, _salt: int) -> list[str]:
+        return local_traffic.loopback(self.topology, step)
+
+    def do_rename(self, step: dict, _salt: int) -> None:
+        self.topology.synchronise()
+        self.topology.rename(step["link"], step["name"])
+
+    def do_command(self, step: dict, _salt: int) -> list:
+        self.topology.synchronise()
+        done = self.run_program([self.firewall.command, *step["arguments"]])
+        return [done["status"], done["stdout"]]
+
+
+def salted(packet: bytes, salt: int) -> bytes:
+    """
+    Fragments that never become whole wait in the kernel: each run of a case needs identifications
+    of its own, or it would complete what an earlier run left.
+    """
+    if len(packet) < 20 or header_length(packet) < 20 or not is_fragment(packet):
+        return packet
+    identification = int.from_bytes(packet[4:6], "big")
+    return with_identification(packet, (identification + salt) & 0xFFFF or 1)
+
+
+def kernel_tables() -> list[str]:
+    try:
+        with open("/proc/thread-self/net/ip_tables_names") as file:
+            return file.read().split()
+    except FileNotFoundError:
+        return []
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    setup = json.loads(sys.stdin.readline())
+    worker = None
+    try:
+        worker = Worker(Firewall(**setup["firewall"]), setup["cpu"])
+        print(json.dumps({}), flush=True)
+        for line in sys.stdin:
+            print(json.dumps(worker.play(json.loads(line))), flush=True)
+    except (Exception, KeyboardInterrupt) as error:
+        text = str(error) if isinstance(error, FirewallError) else traceback.format_exc()
+        print(json.dumps({"error": text}), flush=True)
+    finally:
+        if worker:
+            worker.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Predicates put to the test: what the steps, taken one after the other, do with a packet. And the
+ * random numbers for packets and rules: the same in every run.
+ */
+#pragma once
+
+#include "ruleset/extension.h"
+
+enum outcome {
+	NO_MATCH,
+	MATCH,
+	HOTDROP,
+};
+
+/* The values of a packet's fields. */
+struct packet {
+	struct value fields[FIELD_COUNT];
+};
+
+/* Residual predicates hold: they are compared as they stand. */
+enum outcome predicate_evaluate(const struct predicate *predicate, const struct packet *packet);
+
+/* The operand of the only residual predicate; NULL if there is none. Fails the test if more. */
+const void *predicate_operand(const struct predicate *predicate, enum residual_kind kind,
+			      size_t size);
+
+/* Fails the test unless the intervals are in order, apart, not full, and inside of the field. */
+void assert_well_formed(const struct predicate *predicate);
+
+/* The extension of the family IPv4; fails the test if there is none. */
+const struct extension *find_match(const char *name, uint8_t revision);
+
+/* Clears @predicate, and compiles @payload into it for a rule of this IPv4 protocol. */
+void compile_match(const struct extension *extension, uint16_t protocol, const void *payload,
+		   struct predicate *predicate);
+
+/* What check() says of the payload in such a rule; fails the test if an error has no message. */
+int check_match(const struct extension *extension, uint16_t protocol, bool protocol_inverted,
+		const void *payload);
+
+/* A number below @limit. */
+uint32_t random_below(uint32_t limit);
+
+/* A shape that IPv4 packets have: any but SHAPE_BROKEN. */
+uint32_t random_ipv4_shape(void);

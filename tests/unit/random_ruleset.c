@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "random_ruleset.h"
+
+#include "blob.h"
+#include "common/cleanup.h"
+
+#include <linux/netfilter/xt_multiport.h>
+#include <linux/netfilter/xt_tcpudp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* Chains of a random table: user chains jump only to chains with a higher number. */
+#define N_USER_CHAINS 6u
+
+static const char *const user_chains[N_USER_CHAINS] = {"a", "b", "c", "d", "e", "f"};
+
+uint32_t random_address(void)
+{
+	static const uint32_t bases[] = {0x0a000000, 0x0a000100, 0x0a010000, 0xc0a80000, 0, ~255u};
+
+	if (!random_below(16))
+		return random_below(UINT32_MAX);
+	return bases[random_below(ARRAY_SIZE(bases))] + random_below(8);
+}
+
+static uint32_t random_mask(void)
+{
+	static const uint32_t odd[] = {0xff00ff00, 0x000000ff, 0x0f0f0f0f, 0xfffffffe,
+				       0x7fffffff, 0xff0000ff, 0x00ff0001};
+
+	if (!random_below(6))
+		return odd[random_below(ARRAY_SIZE(odd))];
+	return random_below(3) ? ~0u << random_below(32) : ~0u;
+}
+
+uint16_t random_port(void)
+{
+	return random_below(8) ? (uint16_t)random_below(24) : (uint16_t)random_below(65536);
+}
+
+static void random_range(uint16_t range[2])
+{
+	uint16_t a = random_port(), b = random_below(2) ? a : random_port();
+
+	range[0] = a < b ? a : b;
+	range[1] = a < b ? b : a;
+}
+
+static void add_tcp(struct blob *blob)
+{
+	struct xt_tcp tcp = {.spts = {0, 65535}, .dpts = {0, 65535}};
+
+	if (random_below(2))
+		random_range(tcp.spts);
+	if (random_below(2))
+		random_range(tcp.dpts);
+	if (!random_below(3)) {
+		tcp.flg_mask = (uint8_t)random_below(64);
+		tcp.flg_cmp = tcp.flg_mask & (uint8_t)random_below(64);
+	}
+	if (!random_below(5))
+		tcp.option = 3;
+	tcp.invflags = (uint8_t)(random_below(3) ? 0 : random_below(XT_TCP_INV_MASK + 1));
+	blob_match(blob, "tcp", 0, &tcp, sizeof(tcp));
+}
+
+static void add_udp(struct blob *blob)
+{
+	struct xt_udp udp = {.spts = {0, 65535}, .dpts = {0, 65535}};
+
+	if (random_below(2))
+		random_range(udp.spts);
+	random_range(udp.dpts);
+	udp.invflags = (uint8_t)(random_below(3) ? 0 : random_below(XT_UDP_INV_MASK + 1));
+	blob_match(blob, "udp", 0, &udp, sizeof(udp));
+}
+
+static void add_icmp(struct blob *blob)
+{
+	struct ipt_icmp icmp = {.type = (uint8_t)(random_below(4) ? random_below(4) : 255),
+				.code = {0, 255}};
+
+	icmp.invflags = !random_below(4);
+	blob_match(blob, "icmp", 0, &icmp, sizeof(icmp));
+}
+
+static void add_multiport(struct blob *blob)
+{
+	struct xt_multiport_v1 multiport = {.flags = (uint8_t)random_below(3)};
+
+	multiport.count = (uint8_t)(1 + random_below(4));
+	for (int i = 0; i < multiport.count; i++)
+		multiport.ports[i] = random_port();
+	multiport.invert = !random_below(4);
+	blob_match(blob, "multiport", 1, &multiport, sizeof(multiport));
+}
+
+static void add_matches(struct blob *blob, uint16_t protocol)
+{
+	uint32_t n = random_below(4) ? random_below(2) : random_below(4);
+
+	while (n--) {
+		bool multiport = (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) &&
+				 random_below(3) == 0;
+
+		if (multiport)
+			add_multiport(blob);
+		else if (protocol == IPPROTO_TCP)
+			add_tcp(blob);
+		else if (protocol == IPPROTO_UDP)
+			add_udp(blob);
+		else if (protocol == IPPROTO_ICMP)
+			add_icmp(blob);
+	}
+}
+
+static void random_interface(char *name, unsigned char *mask)
+{
+	static const char *const names[] = {"eth0", "eth1", "eth", "lo", "averylongname15"};
+	const char *chosen = names[random_below(ARRAY_SIZE(names))];
+
+	memcpy(name, chosen, strlen(chosen) + 1);
+	memset(mask, 0xff, strlen(chosen) + random_below(2));
+}
+
+static void random_header(struct ipt_ip *ip, bool output)
+{
+	static const uint16_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, 47, 0};
+
+	ip->proto = protocols[random_below(ARRAY_SIZE(protocols))];
+	if (random_below(2)) {
+		ip->smsk.s_addr = htonl(random_mask());
+		ip->src.s_addr = htonl(random_address()) & ip->smsk.s_addr;
+	}
+	if (random_below(2)) {
+		ip->dmsk.s_addr = htonl(random_mask());
+		ip->dst.s_addr = htonl(random_address()) & ip->dmsk.s_addr;
+	}
+	if (!random_below(4))
+		random_interface(ip->iniface, ip->iniface_mask);
+	if (output && !random_below(4))
+		random_interface(ip->outiface, ip->outiface_mask);
+	if (!random_below(8))
+		ip->flags |= IPT_F_FRAG;
+	if (!random_below(4))
+		ip->invflags = (uint8_t)(random_below(IPT_INV_MASK + 1) &
+					 (output ? ~0u : (unsigned int)~IPT_INV_VIA_OUT));
+}
+
+static const char *random_target(uint32_t first_chain)
+{
+	static const char *const targets[] = {"ACCEPT", "DROP", "RETURN", NULL};
+
+	if (first_chain < N_USER_CHAINS && random_below(2))
+		return user_chains[first_chain + random_below(N_USER_CHAINS - first_chain)];
+	return targets[random_below(ARRAY_SIZE(targets))];
+}
+
+static void add_rules(struct blob *blob, const char *chain, uint32_t first_chain, uint32_t n_rules,
+		      bool output)
+{
+	while (n_rules--) {
+		const char *target = random_target(first_chain);
+		struct ipt_ip *ip = blob_rule(blob, chain, target);
+
+		random_header(ip, output);
+		if (target && strlen(target) == 1 && !random_below(4))
+			ip->flags |= IPT_F_GOTO;
+		/* Matches on the header need the protocol, not its negation. */
+		if (!(ip->invflags & XT_INV_PROTO))
+			add_matches(blob, ip->proto);
+	}
+}
+
+struct ruleset *random_ruleset(const char *base_chain, uint32_t n_rules)
+{
+	struct blob *blob = blob_new();
+	_cleanup_free_ struct ipt_replace *replace = NULL;
+	struct ruleset *ruleset = NULL;
+	struct message message = {};
+	/* Packets that come in have no interface to go out by. */
+	bool output = strcmp(base_chain, "INPUT") != 0;
+	size_t length;
+
+	for (uint32_t i = 0; i < N_USER_CHAINS; i++)
+		blob_chain(blob, user_chains[i]);
+	add_rules(blob, base_chain, 0, n_rules, output);
+	for (uint32_t i = 0; i < N_USER_CHAINS; i++)
+		add_rules(blob, user_chains[i], i + 1, n_rules / 3, output);
+	if (random_below(2))
+		blob_policy(blob, base_chain, NF_DROP);
+	replace = blob_build(blob, &length);
+	if (ruleset_decode(NFPROTO_IPV4, replace, length, &ruleset, &message))
+		fail_msg("a random ruleset is refused: %s", message.text);
+	blob_free(blob);
+	return ruleset;
+}
+
+/* --- the rules, one after the other --- */
+
+struct position {
+	const struct chain *chain;
+	uint32_t index;
+};
+
+/* A packet on its way. */
+struct course {
+	const struct judge *judge;
+	struct xt_counters *counters;
+	struct position *stack;
+	uint32_t depth;
+	struct position now;
+};
+
+static enum outcome evaluate(const struct judge *judge, const struct predicate *predicate,
+			     const struct packet *packet)
+{
+	struct predicate one = *predicate;
+
+	one.n_steps = 1;
+	for (uint32_t i = 0; i < predicate->n_steps; i++) {
+		enum outcome outcome;
+
+		one.steps = &predicate->steps[i];
+		if (one.steps->kind == STEP_RESIDUAL && judge->residual)
+			outcome = judge->residual(predicate, one.steps, judge->argument) ? MATCH
+											 : NO_MATCH;
+		else
+			outcome = predicate_evaluate(&one, packet);
+		if (outcome != MATCH)
+			return outcome;
+	}
+	return MATCH;
+}
+
+static void count(struct course *course, uint32_t index)
+{
+	course->counters[index].pcnt++;
+	course->counters[index].bcnt += course->judge->length;
+}
+
+/*
+ * The end of a chain, or RETURN. False if that was the base chain's, or that of a chain that a goto
+ * led to from there: ip_tables.c goes to the policy then.
+ */
+static bool leave_chain(struct course *course)
+{
+	if (!course->depth)
+		return false;
+	course->now = course->stack[--course->depth];
+	course->now.index++;
+	return true;
+}
+
+/* Takes the rule that the packet matches. False if the packet's fate is then known. */
+static bool follow(struct course *course, const struct entry *entry)
+{
+	const struct ruleset *ruleset = course->judge->ruleset;
+
+	switch (entry->verdict) {
+	case VERDICT_RETURN:
+		return leave_chain(course);
+	case VERDICT_JUMP:
+		course->stack[course->depth++] = course->now;
+		/* fall through */
+	case VERDICT_GOTO:
+		course->now.chain = &ruleset->chains[entry->target];
+		course->now.index = course->now.chain->first;
+		return true;
+	case VERDICT_CONTINUE:
+		course->now.index++;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The verdict: that of the entry where the packet's course ends. */
+static uint8_t run(struct course *course, const struct packet *packet, struct predicate *predicate)
+{
+	const struct ruleset *ruleset = course->judge->ruleset;
+	const struct chain *base = ruleset_base_chain(ruleset, course->judge->hook);
+
+	course->now = (struct position){base, base->first};
+	for (;;) {
+		const struct entry *entry = &ruleset->entries[course->now.index];
+		enum outcome outcome;
+
+		if (course->now.index == course->now.chain->end) {
+			if (leave_chain(course))
+				continue;
+			break;
+		}
+		predicate_clear(predicate);
+		ruleset_compile_entry(ruleset, course->now.index, predicate);
+		outcome = evaluate(course->judge, predicate, packet);
+		if (outcome == HOTDROP)
+			return VERDICT_DROP;
+		if (outcome == NO_MATCH) {
+			course->now.index++;
+			continue;
+		}
+		count(course, course->now.index);
+		if (follow(course, entry))
+			continue;
+		if (entry->verdict != VERDICT_RETURN)
+			return entry->verdict;
+		break;
+	}
+	count(course, base->end);
+	return ruleset->entries[base->end].verdict;
+}
+
+bool judge_by_rules(const struct judge *judge, const struct packet *packet,
+		    struct xt_counters *counters)
+{
+	struct course course = {.judge = judge, .counters = counters};
+	struct predicate predicate = {};
+	uint8_t verdict;
+
+	course.stack = calloc(judge->ruleset->n_chains, sizeof(*course.stack));
+	assert_non_null(course.stack);
+	verdict = run(&course, packet, &predicate);
+	predicate_free(&predicate);
+	free(course.stack);
+	return verdict == VERDICT_ACCEPT;
+}
+
+void print_rule(const struct ruleset *ruleset, uint32_t index)
+{
+	struct predicate predicate = {};
+
+	ruleset_compile_entry(ruleset, index, &predicate);
+	for (uint32_t i = 0; i < predicate.n_steps; i++) {
+		const struct step *step = &predicate.steps[i];
+		const struct requirement *first = &step->requirement[0];
+
+		print_message("rule: step kind %d", step->kind);
+		if (step->kind == STEP_HOTDROP)
+			print_message(" shapes %#x", step->shapes);
+		for (uint32_t n = 0; step->kind <= STEP_REQUIRE_EITHER && n < first->n_intervals;
+		     n++)
+			print_message(" %s %lx..%lx", field_name(first->field),
+				      predicate.intervals[first->first_interval + n].first.low,
+				      predicate.intervals[first->first_interval + n].last.low);
+		print_message("\n");
+	}
+	predicate_free(&predicate);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Random rulesets, and what they do with a packet when their rules are taken one after the other:
+ * the measure for the compiler and for the eBPF programs.
+ */
+#pragma once
+
+#include "evaluate.h"
+#include "ruleset/ruleset.h"
+
+/* Addresses and ports of which rules and packets often have the same ones. Host byte order. */
+uint32_t random_address(void);
+uint16_t random_port(void);
+
+/*
+ * A table with @n_rules rules in @base_chain ("INPUT", ...), and user chains that jump and go to
+ * each other. To be freed with ruleset_free(). Fails the test if it is refused.
+ */
+struct ruleset *random_ruleset(const char *base_chain, uint32_t n_rules);
+
+/* How a packet is to be judged. */
+struct judge {
+	const struct ruleset *ruleset;
+	unsigned int hook; /* NF_INET_LOCAL_IN ... */
+	uint32_t length;   /* of the packet: what counters add to their bytes */
+	/* Does this residual hold? NULL: all do. */
+	bool (*residual)(const struct predicate *predicate, const struct step *step,
+			 const void *argument);
+	const void *argument;
+};
+
+/*
+ * Judges a packet as ip_tables.c ipt_do_table() does, and adds it to @counters, one for each entry
+ * of the ruleset. Returns true for ACCEPT.
+ */
+bool judge_by_rules(const struct judge *judge, const struct packet *packet,
+		    struct xt_counters *counters);
+
+/* What a rule asks for, to be read in a failed test's output. */
+void print_rule(const struct ruleset *ruleset, uint32_t index);
