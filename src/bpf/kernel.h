@@ -6,6 +6,7 @@
 #pragma once
 
 #include <linux/bpf.h>
+#include <linux/in6.h>
 #include <linux/types.h>
 
 #include <bpf/bpf_core_read.h>
@@ -18,14 +19,19 @@
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct sk_buff {
+	struct net_device *dev;
 	unsigned int len;
 	unsigned int data_len;
-	unsigned long _nfct; /* struct nf_conn and, in the lowest bits, enum ip_conntrack_info */
+	unsigned long _nfct;  /* struct nf_conn and, in the lowest bits, enum ip_conntrack_info */
+	__u16 network_header; /* offsets from head */
+	__u16 mac_header;
+	unsigned char *head;
 	unsigned char *data;
 };
 
 struct net_device {
 	char name[16];
+	unsigned short type;
 };
 
 struct nf_hook_state {
@@ -37,15 +43,6 @@ struct nf_hook_state {
 struct bpf_nf_ctx {
 	const struct nf_hook_state *state;
 	struct sk_buff *skb;
-};
-
-/* Sixteen bytes that the verifier lets us read as we like. */
-struct in6_addr {
-	union {
-		__u8 u6_addr8[16];
-		__be16 u6_addr16[8];
-		__be32 u6_addr32[4];
-	} in6_u;
 };
 
 union nf_inet_addr {
@@ -89,7 +86,10 @@ struct bpf_dynptr;
 extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym;
 extern int bpf_dynptr_from_skb(struct sk_buff *skb, __u64 flags, struct bpf_dynptr *dynptr) __ksym;
 
-/* Reads of kernel memory that fault return 0 (BPF_PROBE_MEM): no check needed to be safe. */
+/*
+ * Sixteen bytes of kernel memory, to be read as we like. Reads that fault return 0 (BPF_PROBE_MEM):
+ * no check is needed to be safe.
+ */
 #define kernel_bytes(address)                                              \
 	((const struct in6_addr *)bpf_rdonly_cast((const void *)(address), \
 						  bpf_core_type_id_kernel(struct in6_addr)))

@@ -16,7 +16,7 @@
  * Those whose tables are served. The structures of linux/netfilter_ipv6/ip6_tables.h that are used
  * here are the same as those of ip_tables.h.
  */
-static const uint8_t families[] = {NFPROTO_IPV4};
+static const uint8_t families[] = {NFPROTO_IPV4, NFPROTO_IPV6};
 
 struct table {
 	uint8_t family;
@@ -82,10 +82,11 @@ int table_service_new(struct datapath *datapath, struct conntrack_switch *conntr
 	service->conntrack = conntrack;
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
 		struct table *table = &service->tables[i];
+		const struct ruleset *ruleset = datapath_ruleset(datapath, families[i]);
 		int error;
 
 		table->family = families[i];
-		table->conntrack = datapath_ruleset(datapath, table->family)->conntrack;
+		table->conntrack = ruleset && ruleset->conntrack;
 		error = conntrack_switch_set(conntrack, table->family, table->conntrack, message);
 		if (error)
 			return error;
@@ -382,13 +383,13 @@ int table_service_handle(void *data, const struct control_request *request, cons
 		.message = message,
 	};
 
-	if (!call.table)
+	if (call.table)
+		call.ruleset = datapath_ruleset(service->datapath, request->family);
+	if (!call.ruleset)
 		return message_error(message, EAFNOSUPPORT,
 				     "bpf-iptablesd does not filter this address family yet");
 	if (request->operation >= ARRAY_SIZE(operations) || !operations[request->operation])
 		return message_error(message, EINVAL, "there is no operation %u",
 				     request->operation);
-
-	call.ruleset = datapath_ruleset(service->datapath, request->family);
 	return operations[request->operation](&call);
 }

@@ -53,18 +53,25 @@ static int load_error(int error, struct message *message)
 			     strerror(-error), libbpf_complaint.text, hint);
 }
 
+static struct bpf_program *program_of(const struct netfilter_bpf *skeleton, int family)
+{
+	return family == ARENA_IPV4 ? skeleton->progs.bpf_iptables_ipv4
+				    : skeleton->progs.bpf_iptables_ipv6;
+}
+
+/* libbpf 1.1 knows neither this program type nor arenas: it is told the numbers. */
 static int load_skeleton(struct netfilter_bpf *skeleton)
 {
-	struct bpf_program *program = skeleton->progs.bpf_iptables_ipv4;
-	int error;
+	int error = bpf_map__set_map_extra(skeleton->maps.arena, ARENA_ADDRESS);
 
-	/* libbpf 1.1 knows neither this program type nor arenas: it is told the numbers. */
-	error = bpf_program__set_type(program, KERNEL_PROG_TYPE_NETFILTER);
-	if (!error)
-		error = bpf_program__set_expected_attach_type(program,
-							      KERNEL_ATTACH_TYPE_NETFILTER);
-	if (!error)
-		error = bpf_map__set_map_extra(skeleton->maps.arena, ARENA_ADDRESS);
+	for (int family = 0; family < ARENA_FAMILIES && !error; family++) {
+		struct bpf_program *program = program_of(skeleton, family);
+
+		error = bpf_program__set_type(program, KERNEL_PROG_TYPE_NETFILTER);
+		if (!error)
+			error = bpf_program__set_expected_attach_type(
+				program, KERNEL_ATTACH_TYPE_NETFILTER);
+	}
 	return error ? error : netfilter_bpf__load(skeleton);
 }
 
@@ -93,9 +100,7 @@ int program_arena_fd(const struct program *program)
 
 int program_fd(const struct program *program, enum arena_family family)
 {
-	if (family != ARENA_IPV4)
-		return -EAFNOSUPPORT;
-	return bpf_program__fd(program->skeleton->progs.bpf_iptables_ipv4);
+	return bpf_program__fd(program_of(program->skeleton, family));
 }
 
 /* BPF_LINK_CREATE for a netfilter hook (include/uapi/linux/bpf.h), which libbpf 1.1 lacks. */

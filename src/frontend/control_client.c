@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "frontend/control_client.h"
 
+#include <netinet/in.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/netfilter.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +21,11 @@
 #define TEXT_LENGTH_LIMIT 65536
 
 #define ERRNO_LIMIT 4095
+
+const char *control_client_name(uint8_t family)
+{
+	return family == NFPROTO_IPV6 ? "bpf-ip6tables" : "bpf-iptables";
+}
 
 static int socket_address(int fd, struct sockaddr_un *ret_address, struct message *message)
 {

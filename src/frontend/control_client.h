@@ -30,6 +30,9 @@ struct control_call {
 	size_t answer_length; /* in bytes: an answer of any other length breaks the connection */
 };
 
+/* By what name the commands of a family speak to the user; IPv4's where the family is not known. */
+const char *control_client_name(uint8_t family);
+
 /*
  * Connects to the daemon of the network namespace that the calling thread is in, and checks that
  * the peer is root. The descriptor is close-on-exec and never 0, 1 or 2. Returns 0 or a negative

@@ -33,12 +33,12 @@ static bool is_filter(const char *name)
 	return strncmp(name, TABLE_FILTER, XT_TABLE_MAXNAMELEN - 1) == 0;
 }
 
-static int malformed_answer(const char *what)
+static int malformed_answer(uint8_t family, const char *what)
 {
 	struct message message;
 
 	message_error(&message, EPROTO, "bpf-iptablesd gave %s that cannot be", what);
-	table_client_report(&message);
+	table_client_report(family, &message);
 	return -EPROTO;
 }
 
@@ -67,7 +67,7 @@ static int get_info(uint8_t family, struct ipt_getinfo *value, socklen_t length)
 	if (strncmp(info.name, TABLE_FILTER, sizeof(info.name)) != 0 ||
 	    info.size > CONTROL_MAX_LENGTH - sizeof(struct ipt_get_entries) ||
 	    info.num_entries > info.size / sizeof(struct ipt_entry))
-		return malformed_answer("information about the table");
+		return malformed_answer(family, "information about the table");
 
 	*value = info;
 	return 0;
@@ -98,13 +98,13 @@ static int get_entries(uint8_t family, struct ipt_get_entries *value, socklen_t 
 	ret = table_client_ask(&call, &message);
 	/* The table has changed since GET_INFO: libiptc begins anew. */
 	if (ret && ret != -EAGAIN)
-		table_client_report(&message);
+		table_client_report(family, &message);
 	if (ret)
 		return ret;
 	/* libiptc walks the entries by the size in the header. */
 	if (strncmp(value->name, header.name, sizeof(header.name)) != 0 ||
 	    value->size != header.size)
-		return malformed_answer("entries");
+		return malformed_answer(family, "entries");
 	return 0;
 }
 
@@ -135,7 +135,7 @@ static int get_revision(uint8_t family, enum control_operation operation,
 		return FILTER_TABLE_KERNEL;
 	/* The usual answer when libxtables looks for the best revision that there is. */
 	if (ret && ret != -EPROTONOSUPPORT)
-		table_client_report(&message);
+		table_client_report(family, &message);
 	return ret;
 }
 

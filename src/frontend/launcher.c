@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * bpf-iptables, bpf-iptables-save, bpf-iptables-restore: run the distribution's iptables with the
- * preload library in it, and with the kernel's own tables locked away from it.
+ * bpf-iptables, bpf-ip6tables and their -save and -restore: run the distribution's iptables with
+ * the preload library in it, and with the kernel's own tables locked away from it.
  *
  * ld.so only warns when a preload library cannot be loaded, and the command would then change the
  * kernel's firewall. So the library is loaded here first, and the system call guard stands behind
@@ -44,6 +44,9 @@ static const struct personality personalities[] = {
 	{"bpf-iptables", "iptables", NFPROTO_IPV4},
 	{"bpf-iptables-save", "iptables-save", NFPROTO_IPV4},
 	{"bpf-iptables-restore", "iptables-restore", NFPROTO_IPV4},
+	{"bpf-ip6tables", "ip6tables", NFPROTO_IPV6},
+	{"bpf-ip6tables-save", "ip6tables-save", NFPROTO_IPV6},
+	{"bpf-ip6tables-restore", "ip6tables-restore", NFPROTO_IPV6},
 };
 
 /* Where distributions put it. Not PATH: the caller's environment does not choose what root runs. */
@@ -255,6 +258,6 @@ int main(int argument_count, char *arguments[])
 
 	if (prepare(arguments[0], &launch, &message) == 0)
 		run(&launch, arguments, &message);
-	fprintf(stderr, "bpf-iptables: %s\n", message.text);
+	fprintf(stderr, "%s: %s\n", control_client_name(launch.personality.family), message.text);
 	return EXIT_REFUSED;
 }

@@ -39,11 +39,11 @@ int table_client_call(const struct control_call *call)
 
 	ret = table_client_ask(call, &message);
 	if (ret)
-		table_client_report(&message);
+		table_client_report(call->family, &message);
 	return ret;
 }
 
-void table_client_report(const struct message *message)
+void table_client_report(uint8_t family, const struct message *message)
 {
 	static struct message last;
 
@@ -52,5 +52,5 @@ void table_client_report(const struct message *message)
 
 	last = *message;
 	/* Unbuffered, as iptables' own error lines: the order is kept. */
-	dprintf(STDERR_FILENO, "bpf-iptables: %s\n", message->text);
+	dprintf(STDERR_FILENO, "%s: %s\n", control_client_name(family), message->text);
 }

@@ -21,7 +21,7 @@ int table_client_ask(const struct control_call *call, struct message *message);
 int table_client_call(const struct control_call *call);
 
 /*
- * Prints a reason, unless it is empty or was the last one printed: iptables asks twice for a table
- * that it did not get.
+ * Prints a reason, in the name of the family's command, unless it is empty or was the last one
+ * printed: iptables asks twice for a table that it did not get.
  */
-void table_client_report(const struct message *message);
+void table_client_report(uint8_t family, const struct message *message);

@@ -149,6 +149,8 @@ int ruleset_index_entries(struct ruleset *ruleset, uint32_t num_entries, struct 
 			return r;
 		}
 		clear_counters(family, entry);
+		if (family->complete)
+			family->complete(entry);
 		ruleset->entries[ruleset->n_entries++] = (struct entry){
 			.offset = offset,
 			.kind = target_is_error(entry_target(family, entry)) ? ENTRY_HEAD

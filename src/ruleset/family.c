@@ -3,5 +3,12 @@
 
 const struct family *family_find(uint8_t number)
 {
-	return number == NFPROTO_IPV4 ? &family_ipv4 : NULL;
+	switch (number) {
+	case NFPROTO_IPV4:
+		return &family_ipv4;
+	case NFPROTO_IPV6:
+		return &family_ipv6;
+	default:
+		return NULL;
+	}
 }

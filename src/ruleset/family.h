@@ -21,6 +21,9 @@ struct family {
 	/* 0, or a negative errno with the reason in @message. */
 	int (*check)(const void *header, struct message *message);
 
+	/* Changes the header as the kernel does when it takes it; NULL: not at all. */
+	void (*complete)(void *header);
+
 	/* The target's jump is a goto. */
 	bool (*is_goto)(const void *header);
 
@@ -32,6 +35,7 @@ struct family {
 };
 
 extern const struct family family_ipv4;
+extern const struct family family_ipv6;
 
 /* NULL if the family is not supported. */
 const struct family *family_find(uint8_t number);

@@ -1,59 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The IPv4 header of a rule: struct ipt_ip, as ip_tables.c ip_packet_match() reads it. */
 #include "ruleset/family.h"
+#include "ruleset/header.h"
 
 #include <arpa/inet.h>
-#include <endian.h>
-#include <errno.h>
-#include <string.h>
 
 #include <linux/netfilter_ipv4/ip_tables.h>
-
-/* The 16 bytes of an interface name or its mask as FIELD_IN_INTERFACE has them. */
-static struct value interface_value(const void *bytes)
-{
-	uint64_t words[2];
-
-	_Static_assert(sizeof(words) == IFNAMSIZ, "a name is two words");
-	memcpy(words, bytes, sizeof(words));
-	return (struct value){be64toh(words[0]), be64toh(words[1])};
-}
-
-/* iptables writes as many 0xff as it wants bytes to be compared: anything else is no prefix. */
-static int check_interface_mask(const unsigned char *mask, const char *which,
-				struct message *message)
-{
-	size_t length = 0;
-
-	while (length < IFNAMSIZ && mask[length] == 0xff)
-		length++;
-	for (size_t i = length; i < IFNAMSIZ; i++) {
-		if (mask[i])
-			return message_error(message, EINVAL,
-					     "the %s interface's mask is not a prefix: byte %zu is "
-					     "0x%02x",
-					     which, i, mask[i]);
-	}
-	return 0;
-}
 
 static int check(const void *header, struct message *message)
 {
 	const struct ipt_ip *ip = header;
-	unsigned int unknown_flags = ip->flags & ~IPT_F_MASK;
-	unsigned int unknown_inversions = ip->invflags & ~IPT_INV_MASK;
 	int r;
 
-	if (unknown_flags)
-		return message_error(message, EINVAL, "unknown flags 0x%x", unknown_flags);
-	if (unknown_inversions)
-		return message_error(message, EINVAL, "unknown inversion flags 0x%x",
-				     unknown_inversions);
-
-	r = check_interface_mask(ip->iniface_mask, "input", message);
+	r = header_check_flags(ip->flags, IPT_F_MASK, ip->invflags, IPT_INV_MASK, message);
 	if (r < 0)
 		return r;
-	return check_interface_mask(ip->outiface_mask, "output", message);
+	return header_check_interfaces(ip->iniface_mask, ip->outiface_mask, message);
 }
 
 static bool is_goto(const void *header)
@@ -81,18 +43,6 @@ static void compile_address(struct predicate *predicate, enum field field, struc
 				 VALUE(ntohl(mask.s_addr)), invert);
 }
 
-/* Unlike an address, a name may have bits outside of its mask: the + of "eth+" is one. */
-static void compile_interface(struct predicate *predicate, enum field field, const char *name,
-			      const unsigned char *name_mask, bool invert)
-{
-	struct value value = interface_value(name);
-	struct value mask = interface_value(name_mask);
-
-	value.high &= mask.high;
-	value.low &= mask.low;
-	predicate_require_masked(predicate, field, value, mask, invert);
-}
-
 /* An inversion without -f cannot be written with iptables; the kernel never matches then. */
 static void compile_fragment(const struct ipt_ip *ip, struct predicate *predicate)
 {
@@ -112,10 +62,10 @@ static void compile(const void *header, struct predicate *predicate)
 	compile_address(predicate, FIELD_SOURCE, ip->src, ip->smsk, ip->invflags & IPT_INV_SRCIP);
 	compile_address(predicate, FIELD_DESTINATION, ip->dst, ip->dmsk,
 			ip->invflags & IPT_INV_DSTIP);
-	compile_interface(predicate, FIELD_IN_INTERFACE, ip->iniface, ip->iniface_mask,
-			  ip->invflags & IPT_INV_VIA_IN);
-	compile_interface(predicate, FIELD_OUT_INTERFACE, ip->outiface, ip->outiface_mask,
-			  ip->invflags & IPT_INV_VIA_OUT);
+	header_compile_interface(predicate, FIELD_IN_INTERFACE, ip->iniface, ip->iniface_mask,
+				 ip->invflags & IPT_INV_VIA_IN);
+	header_compile_interface(predicate, FIELD_OUT_INTERFACE, ip->outiface, ip->outiface_mask,
+				 ip->invflags & IPT_INV_VIA_OUT);
 	/* A number above 255 is no packet's; 0 is any protocol, inverted or not. */
 	if (ip->proto)
 		predicate_require(predicate, FIELD_PROTOCOL, VALUE(ip->proto), VALUE(ip->proto),

@@ -270,7 +270,8 @@ void predicate_hotdrop(struct predicate *predicate, uint32_t shapes)
 void predicate_residual(struct predicate *predicate, enum residual_kind kind, const void *operand,
 			size_t size)
 {
-	size_t padded = (size + 7) & ~(size_t)7;
+	/* At least one word, so that there is an operand to point at. */
+	size_t padded = size ? (size + 7) & ~(size_t)7 : 8;
 	uint8_t *operands = with_room(predicate, predicate->operands, &predicate->max_operands,
 				      predicate->operands_size + padded, 1);
 	struct step *step;
@@ -286,7 +287,8 @@ void predicate_residual(struct predicate *predicate, enum residual_kind kind, co
 	step->residual.kind = kind;
 	step->residual.size = (uint16_t)size;
 	step->residual.operand = predicate->operands_size;
-	memcpy(operands + predicate->operands_size, operand, size);
+	if (size)
+		memcpy(operands + predicate->operands_size, operand, size);
 	memset(operands + predicate->operands_size + size, 0, padded - size);
 	predicate->operands_size += (uint32_t)padded;
 }

@@ -130,7 +130,7 @@ void predicate_require_shapes(struct predicate *predicate, uint32_t shapes);
 /* Packets that got here and have one of @shapes are dropped. */
 void predicate_hotdrop(struct predicate *predicate, uint32_t shapes);
 
-/* The operand is copied; @size in bytes. */
+/* The operand is copied; @size in bytes, 0 if the kind has none. */
 void predicate_residual(struct predicate *predicate, enum residual_kind kind, const void *operand,
 			size_t size);
 

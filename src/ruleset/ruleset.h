@@ -39,7 +39,7 @@ enum entry_kind {
 };
 
 struct entry {
-	uint32_t offset; /* of the struct ipt_entry in the blob, bytes */
+	uint32_t offset; /* of the struct ipt_entry or ip6t_entry in the blob, bytes */
 	uint32_t chain;  /* index of the chain that it stands in; ENTRY_NO_CHAIN of the last */
 	uint32_t target; /* VERDICT_JUMP, VERDICT_GOTO: index of the chain */
 	uint8_t kind;    /* enum entry_kind */
@@ -91,7 +91,8 @@ struct ruleset {
 int ruleset_decode(uint8_t family, const void *replace, size_t length, struct ruleset **ret_ruleset,
 		   struct message *message);
 
-/* The table that a namespace starts with: empty base chains, policy ACCEPT. ENOMEM. */
+/* The table that a namespace starts with: empty base chains, policy ACCEPT. ENOMEM, EAFNOSUPPORT.
+ */
 int ruleset_new_empty(uint8_t family, struct ruleset **ret_ruleset);
 
 void ruleset_free(struct ruleset *ruleset); /* accepts NULL */

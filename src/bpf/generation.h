@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The arena as the programs see it, and how a walk enters the generation in force and leaves it.
+ */
+#pragma once
+
+#include "abi/arena.h"
+#include "abi/kernel_constants.h"
+#include "bpf/kernel.h"
+#include "bpf/portable.h"
+
+struct {
+	__uint(type, KERNEL_MAP_TYPE_ARENA);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, ARENA_PAGES);
+} arena SEC(".maps");
+
+INLINE struct arena_root ARENA *arena_root(void)
+{
+	void *address = (void *)ARENA_ADDRESS;
+
+	/*
+	 * A program that uses arena memory has to mention its map, and clang must not see through
+	 * the address, or it leaves out the cast that makes it an arena pointer.
+	 */
+	asm volatile("" : "+r"(address) : "r"(&arena));
+	return (struct arena_root ARENA *)address;
+}
+
+#define ARENA_AT(type, offset) ((type ARENA *)((char ARENA *)arena_root() + (offset)))
+
+INLINE void note_failure(enum arena_failure failure)
+{
+	__sync_fetch_and_add(&arena_root()->failures[failure], 1);
+}
+
+/*
+ * Announces a walk in the generation in force, and returns its position; the readers' count keeps
+ * it valid until leave_generation(). The atomic addition is a full barrier: the generation that is
+ * read after it is one that nobody has begun to take away (datapath/generation.c waits for the
+ * count). 0 if there is none.
+ */
+INLINE __u64 enter_generation(__u32 family, struct arena_readers ARENA *readers)
+{
+	volatile __u64 ARENA *current = &arena_root()->current[family];
+
+	for (int attempt = 0; attempt < 8; attempt++) {
+		__u64 position = *current;
+
+		if (!position) {
+			note_failure(ARENA_FAILURE_NO_RULESET);
+			return 0;
+		}
+		__sync_fetch_and_add(&readers->under_way[position & 1], 1);
+		if (*current == position)
+			return position;
+		__sync_fetch_and_add(&readers->under_way[position & 1], -1);
+	}
+	note_failure(ARENA_FAILURE_FLIPPING);
+	return 0;
+}
+
+INLINE void leave_generation(struct arena_readers ARENA *readers, __u64 position)
+{
+	__sync_fetch_and_add(&readers->under_way[position & 1], -1);
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Residual predicates (abi/residual.h) on a packet at a netfilter hook. Each of the functions
+ * returns an enum residual_result.
+ */
+#pragma once
+
+#include "abi/residual.h"
+#include "bpf/conntrack.h"
+#include "bpf/generation.h"
+#include "bpf/headers.h"
+#include "bpf/ipv6.h"
+#include "bpf/walk.h"
+
+GLOBAL int intervals_result(const struct residual_intervals ARENA *intervals ARENA_ARG,
+			    const struct packet *packet NONNULL_ARG)
+{
+	__u32 field = intervals->field;
+	__u64 high, low;
+	__u32 i = 0;
+
+	if (field >= FIELD_COUNT || !field_is_readable(field, packet_shape(packet)))
+		return RESIDUALS_DIFFER;
+	if (field < PACKET_WIDE_FIELDS) {
+		high = packet->wide[field].high & intervals->mask.high;
+		low = packet->wide[field].low & intervals->mask.low;
+	} else {
+		high = 0;
+		low = packet_narrow(packet, field) & intervals->mask.low;
+	}
+	while (i < intervals->count) {
+		const struct residual_value ARENA *first = &intervals->interval[i].first;
+		const struct residual_value ARENA *last = &intervals->interval[i].last;
+
+		if (reaches(high, low, first->high, first->low) &&
+		    reaches(last->high, last->low, high, low))
+			return RESIDUALS_MATCH;
+		i++;
+		LOOP_BOUND;
+	}
+	return i < intervals->count ? RESIDUALS_BOUND : RESIDUALS_DIFFER;
+}
+
+#define TCP_OPTIONS_MAX_SIZE 40
+#define TCP_OPTIONS_BUFFER   64 /* a power of two: indices are masked */
+
+INLINE __u8 option_byte(const __u8 *options, __u32 index)
+{
+	return options[MASKED_INDEX(index, TCP_OPTIONS_BUFFER - 1)];
+}
+
+/*
+ * Is the option there? xt_tcpudp.c tcp_find_option(), on a header whose options are all there
+ * (SHAPE_WHOLE).
+ */
+GLOBAL int tcp_option_result(struct bpf_nf_ctx *ctx, __u32 transport, __u32 option)
+{
+	__u8 options[TCP_OPTIONS_BUFFER] = {};
+	struct bpf_dynptr dynptr;
+	__u8 header_words = 0;
+	__u32 length, i = 0;
+
+	if (bpf_dynptr_from_skb(ctx->skb, 0, &dynptr) ||
+	    bpf_dynptr_read(&header_words, 1, &dynptr, transport + 12, 0))
+		return RESIDUALS_DIFFER;
+	length = (header_words >> 4) * 4;
+	if (length <= TCP_HEADER_SIZE)
+		return RESIDUALS_DIFFER;
+	length -= TCP_HEADER_SIZE;
+	if (length > TCP_OPTIONS_MAX_SIZE ||
+	    bpf_dynptr_read(options, length, &dynptr, transport + TCP_HEADER_SIZE, 0))
+		return RESIDUALS_DIFFER;
+	while (i < length) {
+		__u8 kind = option_byte(options, i);
+		__u8 size = option_byte(options, i + 1);
+
+		if (kind == option)
+			return RESIDUALS_MATCH;
+		/* End of list and no-operation have no length; nor has one in the last byte. */
+		i += kind < 2 || i == length - 1 || !size ? 1 : size;
+		LOOP_BOUND;
+	}
+	return i < length ? RESIDUALS_BOUND : RESIDUALS_DIFFER;
+}
+
+INLINE int residual_result(struct bpf_nf_ctx *ctx, const struct packet *packet,
+			   const struct residual ARENA *residual)
+{
+	const void ARENA *operand = residual + 1;
+
+	switch (residual->kind) {
+	case RESIDUAL_HOTDROP:
+		return residual->argument >> packet_shape(packet) & 1 ? RESIDUALS_DROP
+								      : RESIDUALS_MATCH;
+	case RESIDUAL_INTERVALS:
+		return intervals_result(operand, packet);
+	case RESIDUAL_TCP_OPTION: {
+		const struct residual_tcp_option ARENA *option = operand;
+		int result = tcp_option_result(ctx, packet->transport, option->option);
+
+		if (option->invert && result == RESIDUALS_MATCH)
+			return RESIDUALS_DIFFER;
+		if (option->invert && result == RESIDUALS_DIFFER)
+			return RESIDUALS_MATCH;
+		return result;
+	}
+	case RESIDUAL_CONNTRACK:
+		return conntrack_matches(ctx, operand, arena_root()->tick_rate) ? RESIDUALS_MATCH
+										: RESIDUALS_DIFFER;
+	case RESIDUAL_IPV6_HEADERS:
+		return ipv6_headers_result(ctx, operand);
+	case RESIDUAL_IPV6_FRAGMENT:
+		return ipv6_fragment_result(ctx, operand);
+	case RESIDUAL_IPV6_ROUTING:
+		return ipv6_routing_result(ctx, operand);
+	case RESIDUAL_IPV6_HOP_OPTIONS:
+		return ipv6_options_result(ctx, operand, NEXTHDR_HOP);
+	case RESIDUAL_IPV6_DESTINATION_OPTIONS:
+		return ipv6_options_result(ctx, operand, NEXTHDR_DEST);
+	case RESIDUAL_IPV6_MOBILITY:
+		return ipv6_mobility_result(ctx, operand, packet->transport, packet_shape(packet));
+	case RESIDUAL_IPV6_EUI64:
+		return ipv6_eui64_result(ctx);
+	}
+	/* The compiler makes no other: nothing is known about the packet. */
+	return RESIDUALS_BOUND;
+}
+
+/* The list of residuals at @offset of the image, up to its end or the first that decides. */
+GLOBAL int residuals_result(struct bpf_nf_ctx *ctx, const struct image ARENA *image ARENA_ARG,
+			    const struct packet *packet NONNULL_ARG, __u32 offset)
+{
+	for (;;) {
+		const struct residual ARENA *residual = IMAGE_AT(struct residual, image, offset);
+
+		int result;
+
+		if (residual->kind == RESIDUAL_END)
+			return RESIDUALS_MATCH;
+		result = residual_result(ctx, packet, residual);
+		if (result != RESIDUALS_MATCH)
+			return result;
+		offset += residual->size;
+		LOOP_BOUND;
+	}
+	return RESIDUALS_BOUND;
+}
