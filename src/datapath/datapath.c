@@ -18,15 +18,15 @@ struct datapath {
 	uint32_t cpus;
 };
 
-/* NFPROTO_... of each family that is filtered. */
 static const uint8_t protocols[ARENA_FAMILIES] = {
 	[ARENA_IPV4] = NFPROTO_IPV4,
+	[ARENA_IPV6] = NFPROTO_IPV6,
 };
 
 static int find_family(uint8_t protocol)
 {
 	for (int family = 0; family < ARENA_FAMILIES; family++)
-		if (protocols[family] && protocols[family] == protocol)
+		if (protocols[family] == protocol)
 			return family;
 	return -1;
 }
@@ -85,8 +85,7 @@ static int open_all(struct datapath *datapath, struct message *message)
 	if (!error)
 		error = open_arena(datapath, message);
 	for (int family = 0; family < ARENA_FAMILIES && !error; family++)
-		if (protocols[family])
-			error = install_empty(datapath, family, message);
+		error = install_empty(datapath, family, message);
 	return error;
 }
 

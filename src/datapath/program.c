@@ -69,8 +69,8 @@ static int load_skeleton(struct netfilter_bpf *skeleton)
 
 		error = bpf_program__set_type(program, KERNEL_PROG_TYPE_NETFILTER);
 		if (!error)
-			error = bpf_program__set_expected_attach_type(
-				program, KERNEL_ATTACH_TYPE_NETFILTER);
+			error = bpf_program__set_expected_attach_type(program,
+								      KERNEL_ATTACH_TYPE_NETFILTER);
 	}
 	return error ? error : netfilter_bpf__load(skeleton);
 }
