@@ -3,7 +3,7 @@
  * The classifier image of one hook: everything that eBPF reads to judge a packet. The compiler
  * builds it in user space with plain stores, the program reads it with plain loads; once it is in
  * force nobody changes it. Positions are byte offsets from the image's start, so an image works at
- * any address; offset 0, the header, stands for "none".
+ * any address. An empty row is a row as any other (a zero); offset 0, the header, is never a row.
  *
  * A rule is a bit (several, if it has alternatives), numbered in the order in which chains are laid
  * out: each chain is a range of bits. A field's lookup maps a packet's value to a row: the bits
@@ -26,9 +26,16 @@
  */
 struct image_group {
 	__u64 summary; /* bit w: word w of this group is not zero */
-	__u32 words;   /* offset of the __u64 words that are not zero, in order */
-	__u32 unused;
+	__u32 words;   /* offset of the __u64 words, plus IMAGE_GROUP_DENSE */
+	__u32 first;   /* number of the first bit of the first word that is not zero */
 };
+
+/*
+ * Of a group in which most words are not zero all 64 are stored, so that none needs to be counted to
+ * find one; of others only those that are not zero, in order.
+ */
+#define IMAGE_GROUP_WORDS 64u
+#define IMAGE_GROUP_DENSE 1u
 
 struct image_row {
 	__u64 top; /* bit g: group g is not empty */
@@ -109,8 +116,8 @@ struct image_field {
 	__u32 root;      /* entry */
 	__u32 none;      /* row of packets that have no such value (transport fields) */
 	/*
-	 * Rows to be ORed to every row of this field, by the packet's shape. A rule that drops
-	 * packets of some shape before it looks at this field is in that shape's row.
+	 * Rows to be ORed to every row of this field, by the packet's shape; 0: nothing. A rule that
+	 * drops packets of some shape before it looks at this field is in that shape's row.
 	 */
 	__u32 wildcard[SHAPE_COUNT];
 	/*

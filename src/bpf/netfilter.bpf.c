@@ -14,17 +14,20 @@
 
 char _license[] SEC("license") = "GPL";
 
+/* Positions in the arena have 32 bits: the program's stack is short. */
 struct view {
 	struct bpf_nf_ctx *ctx;
-	struct arena_counter ARENA *counters;
-	const struct arena_generation ARENA *generation;
-	struct arena_stack ARENA *stack;
+	__u32 counters;
+	__u32 generation;
+	__u32 stack; /* 0 while none is taken */
 };
 
 static void count(struct view *view, __u32 counter, __u32 length)
 {
-	__sync_fetch_and_add(&view->counters[counter].packets, 1);
-	__sync_fetch_and_add(&view->counters[counter].bytes, length);
+	struct arena_counter ARENA *counters = ARENA_AT(struct arena_counter, view->counters);
+
+	__sync_fetch_and_add(&counters[counter].packets, 1);
+	__sync_fetch_and_add(&counters[counter].bytes, length);
 }
 
 /* Position of a free return stack, now taken; 0 if there is none. */
@@ -47,24 +50,20 @@ GLOBAL __u64 take_stack(const struct arena_generation ARENA *generation ARENA_AR
 
 static bool push_deep(struct view *view, __u32 depth, __u32 bit)
 {
-	const struct arena_generation ARENA *generation = view->generation;
+	const struct arena_generation ARENA *generation =
+		ARENA_AT(struct arena_generation, view->generation);
 
-	if (!view->stack) {
-		__u64 position = take_stack(generation);
-
-		if (!position)
-			return false;
-		view->stack = ARENA_AT(struct arena_stack, position);
-	}
-	if (depth - WALK_SHALLOW >= generation->stack_entries)
+	if (!view->stack)
+		view->stack = (__u32)take_stack(generation);
+	if (!view->stack || depth - WALK_SHALLOW >= generation->stack_entries)
 		return false;
-	view->stack->bit[depth - WALK_SHALLOW] = bit;
+	ARENA_AT(struct arena_stack, view->stack)->bit[depth - WALK_SHALLOW] = bit;
 	return true;
 }
 
 static __u32 pop_deep(struct view *view, __u32 depth)
 {
-	return view->stack->bit[depth - WALK_SHALLOW];
+	return ARENA_AT(struct arena_stack, view->stack)->bit[depth - WALK_SHALLOW];
 }
 
 static enum residual_result evaluate_residuals(struct view *view, const struct image ARENA *image,
@@ -92,12 +91,13 @@ INLINE int judge(struct bpf_nf_ctx *ctx, enum arena_family family, __u64 positio
 		ARENA_AT(struct arena_generation, position & ~1ull);
 	const struct image ARENA *image = ARENA_AT(struct image, generation->hook[hook].image);
 	struct packet packet = {};
-	struct view view = {.ctx = ctx, .generation = generation};
+	struct view view = {.ctx = ctx, .generation = (__u32)position & ~1u};
 	enum walk_result result;
 	bool readable;
 
-	view.counters = ARENA_AT(struct arena_counter, generation->hook[hook].counters) +
-			(__u64)cpu * generation->hook[hook].counters_stride;
+	view.counters =
+		generation->hook[hook].counters +
+		cpu * generation->hook[hook].counters_stride * (__u32)sizeof(struct arena_counter);
 	if (family == ARENA_IPV4)
 		readable = read_ipv4_packet(&packet, ctx, image->needs);
 	else
@@ -108,7 +108,7 @@ INLINE int judge(struct bpf_nf_ctx *ctx, enum arena_family family, __u64 positio
 	}
 	result = walk_chains(&view, image, &packet);
 	if (view.stack)
-		*(volatile __u64 ARENA *)&view.stack->taken = 0;
+		*(volatile __u64 ARENA *)&ARENA_AT(struct arena_stack, view.stack)->taken = 0;
 	return verdict(result);
 }
 

@@ -19,7 +19,7 @@ int bitset_init(struct bitset *set, uint32_t n_bits)
 {
 	uint32_t groups = n_bits / 4096 + 1;
 
-	*set = (struct bitset){.n_words = groups * BITSET_GROUP_WORDS};
+	*set = (struct bitset){.n_words = groups * IMAGE_GROUP_WORDS};
 	set->words = calloc(set->n_words, sizeof(*set->words));
 	return set->words ? 0 : -ENOMEM;
 }
@@ -33,8 +33,8 @@ void bitset_free(struct bitset *set)
 void bitset_toggle(struct bitset *set, uint32_t bit)
 {
 	uint32_t word = bit / 64;
-	uint32_t group = word / BITSET_GROUP_WORDS;
-	uint64_t in_group = 1ull << word % BITSET_GROUP_WORDS;
+	uint32_t group = word / IMAGE_GROUP_WORDS;
+	uint64_t in_group = 1ull << word % IMAGE_GROUP_WORDS;
 	uint64_t before = set->words[word];
 
 	set->words[word] ^= 1ull << bit % 64;

@@ -11,8 +11,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BITSET_GROUP_WORDS 64u
-
 struct bitset {
 	uint64_t top;
 	uint64_t summary[64];

@@ -178,16 +178,18 @@ static int sweep(struct classes *classes, uint64_t *ret_weight)
 	return 0;
 }
 
-/* The row that is ORed for packets of @shape: what is not merged, and those that drop it before. */
+/* The row that is ORed for packets of @shape, 0 if there is none: what is not merged, and those
+ * that drop it before. */
 static int find_shape_row(struct classes *classes, enum shape shape, bool merged, uint32_t *ret_row)
 {
 	const struct lowered_field *from = classes->from;
 	struct bitset *set = &classes->active;
 
-	if (merged && !(from->late & SHAPE_BIT(shape))) {
-		bitset_clear(set);
-		return rows_find(classes->rows, set, ret_row);
-	}
+	bool late = from->late & SHAPE_BIT(shape);
+
+	*ret_row = 0;
+	if (!late && (merged || !classes->wildcard.top))
+		return 0;
 	bitset_assign(set, &classes->wildcard);
 	for (uint32_t c = 0; c < from->n_constraints; c++)
 		if (from->constraints[c].late & SHAPE_BIT(shape))

@@ -33,18 +33,33 @@ void rows_free(struct rows *rows)
 	*rows = (struct rows){};
 }
 
+static bool is_dense(uint64_t summary)
+{
+	return (uint32_t)__builtin_popcountll(summary) > IMAGE_GROUP_WORDS / 2;
+}
+
 static void write_group(struct writer *writer, struct image_group *group, const struct bitset *set,
 			uint32_t number)
 {
+	const uint64_t *words = &set->words[number * IMAGE_GROUP_WORDS];
 	uint64_t left = set->summary[number];
-	uint32_t offset = writer_reserve(writer, (size_t)__builtin_popcountll(left) * 8);
+	bool dense = is_dense(left);
+	size_t stored = dense ? IMAGE_GROUP_WORDS : (size_t)__builtin_popcountll(left);
+	uint32_t offset = writer_reserve(writer, stored * sizeof(*words));
 	uint64_t *word = writer_at(writer, offset);
 
-	*group = (struct image_group){.summary = left, .words = offset};
+	*group = (struct image_group){
+		.summary = left,
+		.words = offset | (dense ? IMAGE_GROUP_DENSE : 0),
+	};
+	if (left)
+		group->first = number << 12 | (uint32_t)__builtin_ctzll(left) << 6;
 	if (writer->full)
 		return;
-	for (; left; left &= left - 1)
-		*word++ = set->words[number * BITSET_GROUP_WORDS + (uint32_t)__builtin_ctzll(left)];
+	if (dense)
+		memcpy(word, words, stored * sizeof(*words));
+	for (; left && !dense; left &= left - 1)
+		*word++ = words[__builtin_ctzll(left)];
 }
 
 static uint32_t write_three_levels(struct writer *writer, const struct bitset *set)
@@ -85,13 +100,15 @@ static uint32_t write_row(struct rows *rows, const struct bitset *set)
 static bool group_equals(const struct writer *writer, const struct image_group *group,
 			 const struct bitset *set, uint32_t number)
 {
-	const uint64_t *word = writer_at(writer, group->words);
+	const uint64_t *words = &set->words[number * IMAGE_GROUP_WORDS];
+	const uint64_t *word = writer_at(writer, group->words & ~IMAGE_GROUP_DENSE);
 
 	if (group->summary != set->summary[number])
 		return false;
+	if (group->words & IMAGE_GROUP_DENSE)
+		return !memcmp(word, words, IMAGE_GROUP_WORDS * sizeof(*words));
 	for (uint64_t left = group->summary; left; left &= left - 1)
-		if (*word++ !=
-		    set->words[number * BITSET_GROUP_WORDS + (uint32_t)__builtin_ctzll(left)])
+		if (*word++ != words[__builtin_ctzll(left)])
 			return false;
 	return true;
 }

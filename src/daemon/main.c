@@ -35,8 +35,8 @@ struct daemon {
 static const char usage[] =
 	"Usage: bpf-iptablesd [--hook netfilter]\n"
 	"Filters the packets of the network namespace that it is started in, by the rules that\n"
-	"bpf-iptables gives it. Stays in the foreground; SIGTERM and SIGINT end it, and the "
-	"filter.\n"
+	"bpf-iptables and bpf-ip6tables give it. Stays in the foreground; SIGTERM and SIGINT end\n"
+	"it, and the filter.\n"
 	"\n"
 	"  --hook HOOK  where to filter: netfilter (default)\n"
 	"  --help       show this text\n"

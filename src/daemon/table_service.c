@@ -82,11 +82,10 @@ int table_service_new(struct datapath *datapath, struct conntrack_switch *conntr
 	service->conntrack = conntrack;
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
 		struct table *table = &service->tables[i];
-		const struct ruleset *ruleset = datapath_ruleset(datapath, families[i]);
 		int error;
 
 		table->family = families[i];
-		table->conntrack = ruleset && ruleset->conntrack;
+		table->conntrack = datapath_ruleset(datapath, table->family)->conntrack;
 		error = conntrack_switch_set(conntrack, table->family, table->conntrack, message);
 		if (error)
 			return error;
@@ -383,13 +382,13 @@ int table_service_handle(void *data, const struct control_request *request, cons
 		.message = message,
 	};
 
-	if (call.table)
-		call.ruleset = datapath_ruleset(service->datapath, request->family);
-	if (!call.ruleset)
+	if (!call.table)
 		return message_error(message, EAFNOSUPPORT,
-				     "bpf-iptablesd does not filter this address family yet");
+				     "bpf-iptablesd has no table of family %u", request->family);
 	if (request->operation >= ARRAY_SIZE(operations) || !operations[request->operation])
 		return message_error(message, EINVAL, "there is no operation %u",
 				     request->operation);
+
+	call.ruleset = datapath_ruleset(service->datapath, request->family);
 	return operations[request->operation](&call);
 }

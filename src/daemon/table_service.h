@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Plays the kernel's side of iptables' socket options (net/ipv4/netfilter/ip_tables.c and
- * net/netfilter/x_tables.c): the same checks in the same order with the same errors, on the filter
- * table that the datapath has in force. Knows nothing of sockets.
+ * Plays the kernel's side of iptables' socket options (net/ipv4/netfilter/ip_tables.c, its
+ * IPv6 twin, and net/netfilter/x_tables.c): the same checks in the same order with the same errors,
+ * on the filter tables that the datapath has in force. Knows nothing of sockets.
  */
 #pragma once
 

@@ -21,6 +21,11 @@ static const char *const hook_names[NF_INET_NUMHOOKS] = {
 	[NF_INET_LOCAL_OUT] = "OUTPUT",
 };
 
+const char *ruleset_hook_name(unsigned int hook)
+{
+	return hook_names[hook];
+}
+
 /* The entry that begins at @offset; n_entries if none does. */
 static uint32_t find_entry(const struct ruleset *ruleset, uint32_t offset)
 {
@@ -162,7 +167,7 @@ static int compare_names(const void *one, const void *other)
 	return strcmp((*a)->name, (*b)->name);
 }
 
-static bool is_hook_name(const char *name)
+static bool is_ruleset_hook_name(const char *name)
 {
 	for (int hook = 0; hook < NF_INET_NUMHOOKS; hook++) {
 		if (hook_names[hook] && strcmp(hook_names[hook], name) == 0)
@@ -187,7 +192,7 @@ static int check_names(const struct ruleset *ruleset, struct message *message)
 
 		if (chain->hook != CHAIN_NO_HOOK)
 			continue;
-		if (is_hook_name(chain->name))
+		if (is_ruleset_hook_name(chain->name))
 			return message_error(message, EINVAL,
 					     "filter: two chains are called \"%s\"", chain->name);
 		sorted[n_sorted++] = chain;

@@ -76,5 +76,8 @@ bool entry_is_plain(const struct family *family, const uint8_t *entry, int verdi
  */
 bool entry_ends_chain(const struct ruleset *ruleset, uint32_t index);
 
+/* INPUT, FORWARD, OUTPUT; only for the hooks that the table is on. */
+const char *ruleset_hook_name(unsigned int hook);
+
 /* "filter INPUT rule 3: " in front of the message; policies, heads and tails by their names. */
 void ruleset_locate(const struct ruleset *ruleset, uint32_t index, struct message *message);

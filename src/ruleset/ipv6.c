@@ -22,7 +22,10 @@ static int check(const void *header, struct message *message)
 	return header_check_interfaces(ip->iniface_mask, ip->outiface_mask, message);
 }
 
-/* ip6_tables.c check_entry_size_and_hooks(): a protocol is always looked for. */
+/*
+ * ip6_tables.c check_entry_size_and_hooks(), as today's kernels have it: older ones took a protocol
+ * without its flag, which ip6tables never writes, for none, and let matches read at offset 0.
+ */
 static void complete(void *header)
 {
 	struct ip6t_ip6 *ip = header;

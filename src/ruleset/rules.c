@@ -68,10 +68,12 @@ static int find_extension(const struct reference *reference, uint8_t family,
 static int check_place(const struct extension *extension, const struct rule_context *context,
 		       struct message *message)
 {
-	if (extension->hooks && context->hooks & ~extension->hooks)
+	uint32_t forbidden = extension->hooks ? context->hooks & ~extension->hooks : 0;
+
+	if (forbidden)
 		return message_error(message, EINVAL,
-				     "reached from hooks 0x%x, but only allowed in 0x%x",
-				     context->hooks, extension->hooks);
+				     "not allowed in %s, from which this rule is reached",
+				     ruleset_hook_name((unsigned int)__builtin_ctz(forbidden)));
 	if (extension->protocol &&
 	    (context->protocol != extension->protocol || context->protocol_inverted))
 		return message_error(message, EINVAL, "only for rules with protocol %u",
