@@ -94,6 +94,8 @@ struct arena_root {
 	__u64 current[ARENA_FAMILIES];
 	__u64 failures[ARENA_FAILURES];
 	__u64 tick_rate; /* jiffies per second */
-	__u64 unused[7]; /* readers begin on a cache line */
+	/* 1 if an IPv6 extension header that reaches past the packet's end breaks the chain. */
+	__u64 ipv6_checks_length;
+	__u64 unused[6]; /* readers begin on a cache line */
 	struct arena_readers readers[ARENA_FAMILIES][ARENA_CPUS];
 };

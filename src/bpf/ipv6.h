@@ -7,6 +7,7 @@
 #pragma once
 
 #include "abi/packet.h"
+#include "bpf/generation.h"
 #include "bpf/kernel.h"
 #include "bpf/portable.h"
 #include "bpf/walk.h"
@@ -115,7 +116,7 @@ GLOBAL int find_ipv6_header(struct bpf_nf_ctx *ctx, int target,
 			ret_header->offset = offset;
 			return (int)number;
 		}
-		if (length - offset < size)
+		if (length - offset < size && arena_root()->ipv6_checks_length)
 			return FIND_BROKEN;
 		number = bytes.next;
 		offset += size;

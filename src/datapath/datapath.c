@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "datapath/arena_memory.h"
 #include "datapath/generation.h"
+#include "datapath/ipv6_probe.h"
 #include "datapath/program.h"
 
 #include <bpf/libbpf.h>
@@ -57,6 +58,7 @@ static int open_arena(struct datapath *datapath, struct message *message)
 	root->layout = ARENA_LAYOUT;
 	root->cpus = datapath->cpus;
 	root->tick_rate = tick_rate();
+	root->ipv6_checks_length = ipv6_probe_checks_length();
 	return 0;
 }
 
