@@ -35,6 +35,18 @@ INLINE void note_failure(enum arena_failure failure)
 }
 
 /*
+ * An addition that is a full barrier on every architecture: eBPF's atomic operations are ordered
+ * only if they return the old value (Documentation/bpf/standardization/instruction-set.rst), and
+ * clang leaves that out where it is not used.
+ */
+INLINE void add_with_barrier(__u64 ARENA *number, __u64 addend)
+{
+	__u64 before = __sync_fetch_and_add(number, addend);
+
+	asm volatile("" ::"r"(before) : "memory");
+}
+
+/*
  * Announces a walk in the generation in force, and returns its position; the readers' count keeps
  * it valid until leave_generation(). The atomic addition is a full barrier: the generation that is
  * read after it is one that nobody has begun to take away (datapath/generation.c waits for the
@@ -51,10 +63,10 @@ INLINE __u64 enter_generation(__u32 family, struct arena_readers ARENA *readers)
 			note_failure(ARENA_FAILURE_NO_RULESET);
 			return 0;
 		}
-		__sync_fetch_and_add(&readers->under_way[position & 1], 1);
+		add_with_barrier(&readers->under_way[position & 1], 1);
 		if (*current == position)
 			return position;
-		__sync_fetch_and_add(&readers->under_way[position & 1], -1);
+		add_with_barrier(&readers->under_way[position & 1], -1);
 	}
 	note_failure(ARENA_FAILURE_FLIPPING);
 	return 0;
@@ -62,5 +74,5 @@ INLINE __u64 enter_generation(__u32 family, struct arena_readers ARENA *readers)
 
 INLINE void leave_generation(struct arena_readers ARENA *readers, __u64 position)
 {
-	__sync_fetch_and_add(&readers->under_way[position & 1], -1);
+	add_with_barrier(&readers->under_way[position & 1], -1);
 }

@@ -108,7 +108,7 @@ INLINE int judge(struct bpf_nf_ctx *ctx, enum arena_family family, __u64 positio
 	}
 	result = walk_chains(&view, image, &packet);
 	if (view.stack)
-		*(volatile __u64 ARENA *)&ARENA_AT(struct arena_stack, view.stack)->taken = 0;
+		add_with_barrier(&ARENA_AT(struct arena_stack, view.stack)->taken, -1);
 	return verdict(result);
 }
 

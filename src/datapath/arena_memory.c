@@ -48,16 +48,6 @@ void arena_memory_close(struct arena_memory *memory)
 	*memory = (struct arena_memory){};
 }
 
-struct arena_block arena_memory_largest(const struct arena_memory *memory)
-{
-	struct arena_block largest = {};
-
-	for (uint32_t i = 0; i < memory->n_holes; i++)
-		if (memory->holes[i].size > largest.size)
-			largest = memory->holes[i];
-	return largest;
-}
-
 static void remove_hole(struct arena_memory *memory, uint32_t index)
 {
 	memory->n_holes--;
@@ -65,8 +55,7 @@ static void remove_hole(struct arena_memory *memory, uint32_t index)
 		(memory->n_holes - index) * sizeof(*memory->holes));
 }
 
-int arena_memory_take(struct arena_memory *memory, const struct arena_block *within, uint64_t size,
-		      struct arena_block *ret_block)
+int arena_memory_take(struct arena_memory *memory, uint64_t size, struct arena_block *ret_block)
 {
 	size = (size + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
 	/* Giving back cannot fail: there is room for a hole on both sides of each block in use. */
@@ -82,7 +71,7 @@ int arena_memory_take(struct arena_memory *memory, const struct arena_block *wit
 	for (uint32_t i = 0; i < memory->n_holes; i++) {
 		struct arena_block *hole = &memory->holes[i];
 
-		if (hole->size < size || (within && hole->position != within->position))
+		if (hole->size < size)
 			continue;
 		*ret_block = (struct arena_block){hole->position, size};
 		memory->n_blocks++;

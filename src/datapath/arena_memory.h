@@ -34,15 +34,11 @@ struct arena_memory {
 int arena_memory_open(struct arena_memory *memory, int fd, struct message *message);
 void arena_memory_close(struct arena_memory *memory); /* accepts a zeroed one */
 
-/* The largest free block; of size 0 if there is none. It remains free until it is taken. */
-struct arena_block arena_memory_largest(const struct arena_memory *memory);
-
 /*
- * Takes the first @size bytes (rounded up) of a free block that has them: of the one that
- * arena_memory_largest() returned, if @within is not NULL. -ENOMEM if there is none.
+ * Takes @size bytes (rounded up) of the first free block that has them, so that what has been in
+ * use before is used again before new pages are. -ENOMEM if there is none.
  */
-int arena_memory_take(struct arena_memory *memory, const struct arena_block *within, uint64_t size,
-		      struct arena_block *ret_block);
+int arena_memory_take(struct arena_memory *memory, uint64_t size, struct arena_block *ret_block);
 
 /* Gives @block back. Nobody, in no CPU, uses it any more. A block of size 0 is none. */
 void arena_memory_release(struct arena_memory *memory, struct arena_block block);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 /* No hook's image is larger: a ruleset that needs more is refused. */
@@ -29,22 +30,61 @@ static void release_image(struct arena_memory *memory, struct hook_image *image)
 	free(image);
 }
 
-/* Compiles into the largest hole of the arena, and then takes what was needed of it. */
+/* Memory to compile into, up to MAX_IMAGE_SIZE of addresses; pages are taken as they are used. */
+struct scratch {
+	void *memory;
+	size_t size;
+};
+
+static int map_scratch(struct scratch *ret_scratch)
+{
+	/* Where the kernel does not overcommit (vm.overcommit_memory 2), less must do. */
+	for (size_t size = MAX_IMAGE_SIZE; size >= 1u << 20; size /= 2) {
+		void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+		if (memory == MAP_FAILED)
+			continue;
+		*ret_scratch = (struct scratch){memory, size};
+		return 0;
+	}
+	return -ENOMEM;
+}
+
+/*
+ * Takes arena memory for what has been compiled into @scratch, and copies it there: an image works
+ * at any address. Compiling in place would need a hole whose size nobody knows yet; to take the
+ * largest would be to go on to ever new pages, and the arena's pages are never given back.
+ */
+static int place_image(struct arena_memory *memory, const struct scratch *scratch,
+		       struct hook_image *image, struct message *message)
+{
+	uint32_t size = image->compiled.size;
+
+	if (arena_memory_take(memory, size, &image->block))
+		return message_error(message, ENOMEM, "the arena has no room left for %u KiB",
+				     size >> 10);
+	memcpy(arena_memory_at(memory, image->block.position), scratch->memory, size);
+	return 0;
+}
+
 static int new_image(struct arena_memory *memory, const struct ruleset *ruleset, unsigned int hook,
 		     struct hook_image **ret_image, struct message *message)
 {
-	struct arena_block hole = arena_memory_largest(memory);
-	uint64_t capacity = hole.size < MAX_IMAGE_SIZE ? hole.size : MAX_IMAGE_SIZE;
 	struct hook_image *image = calloc(1, sizeof(*image));
+	struct scratch scratch;
 	int error;
 
-	if (!image)
+	if (!image || map_scratch(&scratch)) {
+		free(image);
 		return message_error(message, ENOMEM, "out of memory");
+	}
 	image->references = 1;
-	error = compiler_compile(ruleset, hook, arena_memory_at(memory, hole.position), capacity,
-				 &image->compiled, message);
-	if (!error && arena_memory_take(memory, &hole, image->compiled.size, &image->block))
-		error = message_error(message, ENOMEM, "out of memory");
+	error = compiler_compile(ruleset, hook, scratch.memory, scratch.size, &image->compiled,
+				 message);
+	if (!error)
+		error = place_image(memory, &scratch, image, message);
+	munmap(scratch.memory, scratch.size);
 	if (error) {
 		release_image(memory, image);
 		return error;
@@ -57,7 +97,7 @@ static int new_image(struct arena_memory *memory, const struct ruleset *ruleset,
 static int take_zeroed(struct arena_memory *memory, uint64_t size, struct arena_block *ret_block,
 		       struct message *message)
 {
-	int error = arena_memory_take(memory, NULL, size, ret_block);
+	int error = arena_memory_take(memory, size, ret_block);
 
 	if (error)
 		return message_error(message, -error, "the arena has no room left for %llu KiB",

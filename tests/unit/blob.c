@@ -10,9 +10,34 @@
 
 #define NAME_SIZE XT_FUNCTION_MAXNAMELEN
 
+/* What differs between the families. */
+struct layout {
+	size_t entry_size;
+	size_t header_size;
+	size_t target_offset; /* the places of these two in an entry */
+	size_t next_offset;
+};
+
+static const struct layout ipv4 = {
+	.entry_size = sizeof(struct ipt_entry),
+	.header_size = sizeof(struct ipt_ip),
+	.target_offset = offsetof(struct ipt_entry, target_offset),
+	.next_offset = offsetof(struct ipt_entry, next_offset),
+};
+
+static const struct layout ipv6 = {
+	.entry_size = sizeof(struct ip6t_entry),
+	.header_size = sizeof(struct ip6t_ip6),
+	.target_offset = offsetof(struct ip6t_entry, target_offset),
+	.next_offset = offsetof(struct ip6t_entry, next_offset),
+};
+
 struct rule {
 	struct rule *next;
-	struct ipt_ip ip;
+	union {
+		struct ipt_ip ip;
+		struct ip6t_ip6 ipv6;
+	} header;
 	char target[NAME_SIZE]; /* of a standard target; empty: none */
 	uint8_t *matches;
 	size_t matches_size;
@@ -30,6 +55,7 @@ struct blob_chain {
 };
 
 struct blob {
+	const struct layout *layout;
 	struct blob_chain **chains;
 	size_t n_chains;
 	struct hsearch_data by_name;
@@ -102,11 +128,12 @@ void blob_chain(struct blob *blob, const char *name)
 			  &blob->by_name);
 }
 
-struct blob *blob_new(void)
+static struct blob *new_blob(const struct layout *layout)
 {
 	static const char *const names[] = {"INPUT", "FORWARD", "OUTPUT"};
 	struct blob *blob = checked(calloc(1, sizeof(*blob)));
 
+	blob->layout = layout;
 	index_names(blob, 16);
 	for (size_t i = 0; i < 3; i++) {
 		blob_chain(blob, names[i]);
@@ -114,6 +141,16 @@ struct blob *blob_new(void)
 		blob->chains[i]->policy = NF_ACCEPT;
 	}
 	return blob;
+}
+
+struct blob *blob_new(void)
+{
+	return new_blob(&ipv4);
+}
+
+struct blob *blob_new_ipv6(void)
+{
+	return new_blob(&ipv6);
 }
 
 static void free_chain(struct blob_chain *chain)
@@ -146,7 +183,7 @@ void blob_policy(struct blob *blob, const char *chain, int verdict)
 	find_chain(blob, chain)->policy = verdict;
 }
 
-struct ipt_ip *blob_rule(struct blob *blob, const char *chain, const char *target)
+static struct rule *add_rule(struct blob *blob, const char *chain, const char *target)
 {
 	struct blob_chain *to = find_chain(blob, chain);
 	struct rule *rule = checked(calloc(1, sizeof(*rule)));
@@ -156,7 +193,17 @@ struct ipt_ip *blob_rule(struct blob *blob, const char *chain, const char *targe
 	*to->end = rule;
 	to->end = &rule->next;
 	blob->last = rule;
-	return &rule->ip;
+	return rule;
+}
+
+struct ipt_ip *blob_rule(struct blob *blob, const char *chain, const char *target)
+{
+	return &add_rule(blob, chain, target)->header.ip;
+}
+
+struct ip6t_ip6 *blob_rule_ipv6(struct blob *blob, const char *chain, const char *target)
+{
+	return &add_rule(blob, chain, target)->header.ipv6;
 }
 
 /* The header that matches and targets share, and the payload, padded. */
@@ -195,12 +242,19 @@ void blob_target(struct blob *blob, const char *name, uint8_t revision, const vo
 	write_extension(rule->extension, name, revision, payload, size);
 }
 
-#define POLICY_SIZE (sizeof(struct ipt_entry) + sizeof(struct xt_standard_target))
-#define HEAD_SIZE   (sizeof(struct ipt_entry) + sizeof(struct xt_error_target))
-
-static size_t rule_size(const struct rule *rule)
+static size_t policy_size(const struct blob *blob)
 {
-	return sizeof(struct ipt_entry) + rule->matches_size +
+	return blob->layout->entry_size + sizeof(struct xt_standard_target);
+}
+
+static size_t head_size(const struct blob *blob)
+{
+	return blob->layout->entry_size + sizeof(struct xt_error_target);
+}
+
+static size_t rule_size(const struct blob *blob, const struct rule *rule)
+{
+	return blob->layout->entry_size + rule->matches_size +
 	       (rule->extension ? rule->extension_size : sizeof(struct xt_standard_target));
 }
 
@@ -214,43 +268,49 @@ static void place_chains(const struct blob *blob, size_t *ret_entries, size_t *r
 		struct blob_chain *chain = blob->chains[i];
 
 		n_entries += chain->is_base ? 1 : 2;
-		offset += chain->is_base ? 0 : HEAD_SIZE;
+		offset += chain->is_base ? 0 : head_size(blob);
 		chain->offset = offset;
 		for (const struct rule *rule = chain->first; rule; rule = rule->next) {
 			n_entries++;
-			offset += rule_size(rule);
+			offset += rule_size(blob, rule);
 		}
-		offset += POLICY_SIZE;
+		offset += policy_size(blob);
 	}
 	*ret_entries = n_entries;
-	*ret_size = offset + HEAD_SIZE;
+	*ret_size = offset + head_size(blob);
 }
 
-static struct xt_entry_target *fill_entry(uint8_t *bytes, size_t target_offset, size_t target_size)
+static void write_u16(uint8_t *bytes, size_t number)
 {
-	struct ipt_entry *entry = (struct ipt_entry *)bytes;
+	memcpy(bytes, &(uint16_t){(uint16_t)number}, sizeof(uint16_t));
+}
+
+static struct xt_entry_target *fill_entry(const struct blob *blob, uint8_t *bytes,
+					  size_t target_offset, size_t target_size)
+{
 	struct xt_entry_target *target = (struct xt_entry_target *)(bytes + target_offset);
 
-	entry->target_offset = (uint16_t)target_offset;
-	entry->next_offset = (uint16_t)(target_offset + target_size);
+	write_u16(bytes + blob->layout->target_offset, target_offset);
+	write_u16(bytes + blob->layout->next_offset, target_offset + target_size);
 	target->u.target_size = (uint16_t)target_size;
 	return target;
 }
 
-static uint8_t *write_head(uint8_t *bytes, const char *name)
+static uint8_t *write_head(const struct blob *blob, uint8_t *bytes, const char *name)
 {
 	struct xt_error_target *error = (struct xt_error_target *)fill_entry(
-		bytes, sizeof(struct ipt_entry), sizeof(*error));
+		blob, bytes, blob->layout->entry_size, sizeof(*error));
 
 	strcpy(error->target.u.user.name, XT_ERROR_TARGET);
 	strcpy(error->errorname, name);
-	return bytes + HEAD_SIZE;
+	return bytes + head_size(blob);
 }
 
-static uint8_t *write_verdict(uint8_t *bytes, size_t target_offset, int verdict)
+static uint8_t *write_verdict(const struct blob *blob, uint8_t *bytes, size_t target_offset,
+			      int verdict)
 {
-	struct xt_standard_target *target =
-		(struct xt_standard_target *)fill_entry(bytes, target_offset, sizeof(*target));
+	struct xt_standard_target *target = (struct xt_standard_target *)fill_entry(
+		blob, bytes, target_offset, sizeof(*target));
 
 	target->verdict = verdict;
 	return bytes + target_offset + sizeof(*target);
@@ -270,17 +330,17 @@ static int rule_verdict(const struct blob *blob, const struct rule *rule, size_t
 static uint8_t *write_rule(const struct blob *blob, const struct rule *rule, uint8_t *bytes,
 			   size_t offset)
 {
-	struct ipt_entry *entry = (struct ipt_entry *)bytes;
-	size_t target_offset = sizeof(*entry) + rule->matches_size;
+	size_t entry_size = blob->layout->entry_size;
+	size_t target_offset = entry_size + rule->matches_size;
 
-	entry->ip = rule->ip;
+	memcpy(bytes, &rule->header, blob->layout->header_size);
 	if (rule->matches_size)
-		memcpy(bytes + sizeof(*entry), rule->matches, rule->matches_size);
+		memcpy(bytes + entry_size, rule->matches, rule->matches_size);
 	if (!rule->extension)
-		return write_verdict(bytes, target_offset,
-				     rule_verdict(blob, rule, offset + rule_size(rule)));
+		return write_verdict(blob, bytes, target_offset,
+				     rule_verdict(blob, rule, offset + rule_size(blob, rule)));
 
-	fill_entry(bytes, target_offset, rule->extension_size);
+	fill_entry(blob, bytes, target_offset, rule->extension_size);
 	memcpy(bytes + target_offset, rule->extension, rule->extension_size);
 	return bytes + target_offset + rule->extension_size;
 }
@@ -289,10 +349,10 @@ static uint8_t *write_chain(const struct blob *blob, const struct blob_chain *ch
 			    uint8_t *blob_bytes, uint8_t *bytes)
 {
 	if (!chain->is_base)
-		bytes = write_head(bytes, chain->name);
+		bytes = write_head(blob, bytes, chain->name);
 	for (const struct rule *rule = chain->first; rule; rule = rule->next)
 		bytes = write_rule(blob, rule, bytes, (size_t)(bytes - blob_bytes));
-	return write_verdict(bytes, sizeof(struct ipt_entry),
+	return write_verdict(blob, bytes, blob->layout->entry_size,
 			     chain->is_base ? -chain->policy - 1 : XT_RETURN);
 }
 
@@ -319,18 +379,32 @@ struct ipt_replace *blob_build(const struct blob *blob, size_t *ret_length)
 		bytes = write_chain(blob, blob->chains[i], blob_bytes, bytes);
 		if (i < 3)
 			replace->underflow[hooks[i]] =
-				(unsigned int)(bytes - blob_bytes - POLICY_SIZE);
+				(unsigned int)(bytes - blob_bytes - policy_size(blob));
 	}
-	write_head(bytes, XT_ERROR_TARGET);
+	write_head(blob, bytes, XT_ERROR_TARGET);
 	*ret_length = sizeof(*replace) + size;
 	return replace;
 }
 
-struct ipt_entry *blob_entry(struct ipt_replace *replace, unsigned int index)
+static uint8_t *entry_bytes(const struct layout *layout, struct ipt_replace *replace,
+			    unsigned int index)
 {
 	uint8_t *bytes = (uint8_t *)replace + sizeof(*replace);
+	uint16_t size;
 
-	for (unsigned int i = 0; i < index; i++)
-		bytes += ((struct ipt_entry *)bytes)->next_offset;
-	return (struct ipt_entry *)bytes;
+	for (unsigned int i = 0; i < index; i++) {
+		memcpy(&size, bytes + layout->next_offset, sizeof(size));
+		bytes += size;
+	}
+	return bytes;
+}
+
+struct ipt_entry *blob_entry(struct ipt_replace *replace, unsigned int index)
+{
+	return (struct ipt_entry *)entry_bytes(&ipv4, replace, index);
+}
+
+struct ip6t_entry *blob_entry_ipv6(struct ipt_replace *replace, unsigned int index)
+{
+	return (struct ip6t_entry *)entry_bytes(&ipv6, replace, index);
 }

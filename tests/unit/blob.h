@@ -2,7 +2,8 @@
 /*
  * Tables as iptables sends them, for tests: chains, rules and matches are added one after the
  * other, and blob_build() lays them out as a struct ipt_replace, as libiptc does. Running out of
- * memory, and names that are not there, end the program.
+ * memory, and names that are not there, end the program. struct ipt_replace serves both families:
+ * it is the same as struct ip6t_replace.
  *
  *     struct blob *blob = blob_new();
  *     struct ipt_ip *ip = blob_rule(blob, "INPUT", "web");
@@ -19,6 +20,7 @@
 
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4/ip_tables.h>
+#include <linux/netfilter_ipv6/ip6_tables.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +28,7 @@ struct blob;
 
 /* The filter table, empty: INPUT, FORWARD and OUTPUT, policy ACCEPT. */
 struct blob *blob_new(void);
+struct blob *blob_new_ipv6(void);
 
 void blob_free(struct blob *blob); /* accepts NULL */
 
@@ -42,6 +45,9 @@ void blob_policy(struct blob *blob, const char *chain, int verdict);
  */
 struct ipt_ip *blob_rule(struct blob *blob, const char *chain, const char *target);
 
+/* The same in a table of blob_new_ipv6(). A protocol needs the flag IP6T_F_PROTO. */
+struct ip6t_ip6 *blob_rule_ipv6(struct blob *blob, const char *chain, const char *target);
+
 /* Appends a match to the rule that was added last. */
 void blob_match(struct blob *blob, const char *name, uint8_t revision, const void *payload,
 		size_t size);
@@ -55,3 +61,4 @@ struct ipt_replace *blob_build(const struct blob *blob, size_t *ret_length);
 
 /* The entry with this index in what blob_build() made. */
 struct ipt_entry *blob_entry(struct ipt_replace *replace, unsigned int index);
+struct ip6t_entry *blob_entry_ipv6(struct ipt_replace *replace, unsigned int index);

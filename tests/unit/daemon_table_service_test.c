@@ -6,11 +6,11 @@
 #include "common/cleanup.h"
 #include "daemon/table_service.h"
 #include "datapath_stub.h"
+#include "test_family.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <linux/netfilter/xt_conntrack.h>
-#include <linux/netfilter_ipv4/ip_tables.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-/* The switch of the service under test. */
+/* The switch of the service under test, as far as it concerns the family under test. */
 struct conntrack_switch {
 	unsigned int calls;
 	bool on;
@@ -28,7 +28,12 @@ struct conntrack_switch {
 int conntrack_switch_set(struct conntrack_switch *conntrack, uint8_t family, bool on,
 			 struct message *message)
 {
-	assert_int_equal(family, NFPROTO_IPV4);
+	/* The other family has no rules: all that may happen to it is that it is switched off. */
+	if (family != TEST_FAMILY) {
+		assert_int_equal(family, OTHER_FAMILY);
+		assert_false(on);
+		return 0;
+	}
 	conntrack->calls++;
 	if (conntrack->error)
 		return message_error(message, conntrack->error, "no conntrack today");
@@ -93,7 +98,7 @@ static int run_for(struct fixture *fixture, uint8_t family, uint8_t operation, c
 
 static int run(struct fixture *fixture, uint8_t operation, const void *payload, size_t length)
 {
-	return run_for(fixture, NFPROTO_IPV4, operation, payload, length);
+	return run_for(fixture, TEST_FAMILY, operation, payload, length);
 }
 
 /* It fails, says why, and gives no answer. */
@@ -116,76 +121,34 @@ static struct ipt_getinfo get_info(struct fixture *fixture)
 	return info;
 }
 
-#define POLICY_SIZE    (sizeof(struct ipt_entry) + sizeof(struct xt_standard_target))
-#define CONNTRACK_SIZE XT_ALIGN(sizeof(struct xt_entry_match) + sizeof(struct xt_conntrack_mtinfo3))
-#define RULE_SIZE      (POLICY_SIZE + CONNTRACK_SIZE)
-#define END_SIZE       (sizeof(struct ipt_entry) + sizeof(struct xt_error_target))
-#define MAX_SIZE       (sizeof(struct ipt_replace) + RULE_SIZE + 3 * POLICY_SIZE + END_SIZE)
+#define POLICY_SIZE (sizeof(ip_entry) + sizeof(struct xt_standard_target))
+#define END_SIZE    (sizeof(ip_entry) + sizeof(struct xt_error_target))
 
-static void *put_entry(struct ipt_replace *replace, size_t size, size_t target_offset)
+/* An empty table, or one with a rule in INPUT that needs conntrack; freed by the caller. */
+static struct ipt_replace *make_replace(bool conntrack, uint32_t num_counters, size_t *ret_length)
 {
-	struct ipt_entry *entry = (void *)((uint8_t *)replace->entries + replace->size);
-	struct xt_entry_target *target = (void *)((uint8_t *)entry + target_offset);
+	const struct xt_conntrack_mtinfo3 information = {
+		.match_flags = XT_CONNTRACK_STATE,
+		.state_mask = XT_CONNTRACK_STATE_INVALID,
+	};
+	struct blob *blob = table_new();
+	struct ipt_replace *replace;
 
-	entry->target_offset = (uint16_t)target_offset;
-	entry->next_offset = (uint16_t)size;
-	target->u.target_size = (uint16_t)(size - target_offset);
-	replace->size += size;
-	replace->num_entries++;
-	return entry;
-}
-
-static void put_accept(struct ipt_replace *replace, size_t size)
-{
-	size_t target_offset = size - sizeof(struct xt_standard_target);
-	struct ipt_entry *entry = put_entry(replace, size, target_offset);
-
-	((struct xt_standard_target *)ipt_get_target(entry))->verdict = -NF_ACCEPT - 1;
-}
-
-static void put_conntrack_rule(struct ipt_replace *replace)
-{
-	struct ipt_entry *entry = (void *)((uint8_t *)replace->entries + replace->size);
-	struct xt_entry_match *match = (void *)entry->elems;
-	struct xt_conntrack_mtinfo3 *information = (void *)match->data;
-
-	put_accept(replace, RULE_SIZE);
-	match->u.match_size = CONNTRACK_SIZE;
-	strcpy(match->u.user.name, "conntrack");
-	match->u.user.revision = 3;
-	information->match_flags = XT_CONNTRACK_STATE;
-	information->state_mask = 1; /* INVALID */
-}
-
-/* An empty table, or one with a rule in INPUT that needs conntrack; returns its whole length. */
-static size_t make_replace(uint8_t buffer[MAX_SIZE], bool conntrack, uint32_t num_counters)
-{
-	static const unsigned int hooks[] = {NF_INET_LOCAL_IN, NF_INET_FORWARD, NF_INET_LOCAL_OUT};
-	struct ipt_replace *replace = (void *)buffer;
-	struct xt_error_target *error;
-
-	memset(buffer, 0, MAX_SIZE);
-	strcpy(replace->name, "filter");
-	replace->num_counters = num_counters;
-	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
-		replace->valid_hooks |= HOOK_BIT(hooks[i]);
-		replace->hook_entry[hooks[i]] = replace->size;
-		if (conntrack && hooks[i] == NF_INET_LOCAL_IN)
-			put_conntrack_rule(replace);
-		replace->underflow[hooks[i]] = replace->size;
-		put_accept(replace, POLICY_SIZE);
+	if (conntrack) {
+		table_rule(blob, "INPUT", "ACCEPT");
+		blob_match(blob, "conntrack", 3, &information, sizeof(information));
 	}
-	error = (void *)ipt_get_target(put_entry(replace, END_SIZE, sizeof(struct ipt_entry)));
-	strcpy(error->target.u.user.name, XT_ERROR_TARGET);
-	strcpy(error->errorname, XT_ERROR_TARGET);
-	return sizeof(*replace) + replace->size;
+	replace = blob_build(blob, ret_length);
+	replace->num_counters = num_counters;
+	blob_free(blob);
+	return replace;
 }
 
 /* Replaces the table, whose number of entries is known, by one with or without conntrack. */
 static int replace_table(struct fixture *fixture, bool conntrack, uint32_t num_counters)
 {
-	_Alignas(8) uint8_t buffer[MAX_SIZE];
-	size_t length = make_replace(buffer, conntrack, num_counters);
+	size_t length;
+	_cleanup_free_ struct ipt_replace *buffer = make_replace(conntrack, num_counters, &length);
 
 	return run(fixture, CONTROL_SET_REPLACE, buffer, length);
 }
@@ -213,8 +176,8 @@ static void finds_the_filter_table_only(void **state)
 		struct xt_counters_info header;
 		struct xt_counters counter;
 	} counters = {.header = {.name = "", .num_counters = 1}};
-	_Alignas(8) uint8_t buffer[MAX_SIZE];
-	size_t length = make_replace(buffer, false, 4);
+	size_t length;
+	_cleanup_free_ struct ipt_replace *buffer = make_replace(false, 4, &length);
 
 	assert_int_equal(run(fixture, CONTROL_GET_INFO, &info, sizeof(info)), 0);
 	strcpy(info.name, "nat");
@@ -223,7 +186,7 @@ static void finds_the_filter_table_only(void **state)
 	assert_fails(fixture, ENOENT, CONTROL_GET_INFO, &info, sizeof(info));
 	assert_fails(fixture, ENOENT, CONTROL_GET_ENTRIES, &entries, sizeof(entries));
 	assert_fails(fixture, ENOENT, CONTROL_SET_ADD_COUNTERS, &counters, sizeof(counters));
-	strcpy(((struct ipt_replace *)buffer)->name, "raw");
+	strcpy(buffer->name, "raw");
 	assert_fails(fixture, ENOENT, CONTROL_SET_REPLACE, buffer, length);
 }
 
@@ -233,8 +196,8 @@ static void refuses_wrong_lengths(void **state)
 	struct ipt_getinfo info[2] = {{.name = "filter"}};
 	struct ipt_get_entries entries[2] = {{.name = "filter"}};
 	struct xt_get_revision revision[2] = {{.name = "tcp"}};
-	_Alignas(8) uint8_t buffer[MAX_SIZE];
-	size_t length = make_replace(buffer, true, 4);
+	size_t length;
+	_cleanup_free_ struct ipt_replace *buffer = make_replace(true, 4, &length);
 
 	for (size_t i = 0; i < sizeof(info); i++) {
 		if (i != sizeof(info[0]))
@@ -260,17 +223,18 @@ static void gives_entries_with_their_counters(void **state)
 	struct fixture *fixture = *state;
 	struct ipt_get_entries request = {.name = "filter", .size = 3 * POLICY_SIZE + END_SIZE};
 	const struct ipt_get_entries *answer;
-	const struct ipt_entry *entry;
+	const ip_entry *entries;
 
-	datapath_stub_count(fixture->datapath, 1, 7, 700);
+	datapath_stub_count(fixture->datapath, TEST_FAMILY, 1, 7, 700);
 	assert_int_equal(run(fixture, CONTROL_GET_ENTRIES, &request, sizeof(request)), 0);
 	assert_int_equal(fixture->answer.length, sizeof(request) + request.size);
 	answer = fixture->answer.payload;
 	assert_int_equal(answer->size, request.size);
-	assert_int_equal(answer->entrytable[0].counters.pcnt, 0);
-	entry = (const void *)((const uint8_t *)answer->entrytable + POLICY_SIZE);
-	assert_int_equal(entry->counters.pcnt, 7);
-	assert_int_equal(entry->counters.bcnt, 700);
+	entries = (const ip_entry *)answer->entrytable;
+	assert_int_equal(entries->counters.pcnt, 0);
+	entries = (const ip_entry *)((const uint8_t *)entries + POLICY_SIZE);
+	assert_int_equal(entries->counters.pcnt, 7);
+	assert_int_equal(entries->counters.bcnt, 700);
 
 	request.size--;
 	assert_fails(fixture, EAGAIN, CONTROL_GET_ENTRIES, &request, sizeof(request));
@@ -283,7 +247,7 @@ static void replaces_and_gives_the_old_counters(void **state)
 	struct fixture *fixture = *state;
 	const struct xt_counters *counters;
 
-	datapath_stub_count(fixture->datapath, 3, 1, 2);
+	datapath_stub_count(fixture->datapath, TEST_FAMILY, 3, 1, 2);
 	assert_int_equal(replace_table(fixture, true, 4), 0);
 	assert_int_equal(fixture->answer.length, 4 * sizeof(*counters));
 	counters = fixture->answer.payload;
@@ -298,18 +262,18 @@ static void replaces_and_gives_the_old_counters(void **state)
 static void refuses_a_replace_of_another_table_than_it_knew(void **state)
 {
 	struct fixture *fixture = *state;
-	_Alignas(8) uint8_t buffer[MAX_SIZE];
-	size_t length = make_replace(buffer, true, 5);
+	size_t length;
+	_cleanup_free_ struct ipt_replace *buffer = make_replace(true, 5, &length);
 
 	assert_fails(fixture, EAGAIN, CONTROL_SET_REPLACE, buffer, length);
-	length = make_replace(buffer, true, 3);
+	buffer->num_counters = 3;
 	assert_fails(fixture, EAGAIN, CONTROL_SET_REPLACE, buffer, length);
-	length = make_replace(buffer, true, 0);
+	buffer->num_counters = 0;
 	assert_fails(fixture, EINVAL, CONTROL_SET_REPLACE, buffer, length);
-	length = make_replace(buffer, true, INT_MAX / sizeof(struct xt_counters));
+	buffer->num_counters = INT_MAX / sizeof(struct xt_counters);
 	assert_fails(fixture, ENOMEM, CONTROL_SET_REPLACE, buffer, length);
-	length = make_replace(buffer, true, 4);
-	((struct ipt_replace *)buffer)->valid_hooks |= HOOK_BIT(NF_INET_PRE_ROUTING);
+	buffer->num_counters = 4;
+	buffer->valid_hooks |= HOOK_BIT(NF_INET_PRE_ROUTING);
 	assert_fails(fixture, EINVAL, CONTROL_SET_REPLACE, buffer, length);
 	assert_int_equal(get_info(fixture).num_entries, 4);
 	assert_int_equal(fixture->conntrack.calls, 0);
@@ -322,7 +286,7 @@ static void assert_tracked(void *data, const struct ruleset *ruleset)
 	/* Neither too late nor too early: the old table or the new one needs it. */
 	assert_int_equal(fixture->conntrack.on,
 			 ruleset->conntrack ||
-				 datapath_ruleset(fixture->datapath, NFPROTO_IPV4)->conntrack);
+				 datapath_ruleset(fixture->datapath, TEST_FAMILY)->conntrack);
 }
 
 static void tracks_connections_while_a_rule_needs_it(void **state)
@@ -365,7 +329,7 @@ static void changes_nothing_when_the_datapath_fails(void **state)
 {
 	struct fixture *fixture = *state;
 
-	datapath_stub_count(fixture->datapath, 0, 9, 9);
+	datapath_stub_count(fixture->datapath, TEST_FAMILY, 0, 9, 9);
 	datapath_stub_fail_replace(fixture->datapath, E2BIG);
 	assert_int_equal(replace_table(fixture, true, 4), -E2BIG);
 	assert_string_equal(fixture->message.text, "the datapath does not like it");
@@ -391,10 +355,10 @@ static void adds_counters(void **state)
 	strcpy(request->name, "filter");
 	request->num_counters = 4;
 	request->counters[2] = (struct xt_counters){.pcnt = 3, .bcnt = 1000};
-	datapath_stub_count(fixture->datapath, 2, 1, 1);
+	datapath_stub_count(fixture->datapath, TEST_FAMILY, 2, 1, 1);
 	assert_int_equal(run(fixture, CONTROL_SET_ADD_COUNTERS, buffer, length), 0);
 	assert_int_equal(fixture->answer.length, 0);
-	assert_int_equal(datapath_counters(fixture->datapath, NFPROTO_IPV4, &counters), 0);
+	assert_int_equal(datapath_counters(fixture->datapath, TEST_FAMILY, &counters), 0);
 	assert_int_equal(counters[2].pcnt, 4);
 	assert_int_equal(counters[2].bcnt, 1001);
 
@@ -456,8 +420,8 @@ static void knows_whether_it_is_in_use(void **state)
 
 static void refuses_other_families_and_operations(void **state)
 {
-	static const uint8_t families[] = {NFPROTO_UNSPEC, NFPROTO_INET, NFPROTO_ARP, NFPROTO_IPV6,
-					   255};
+	static const uint8_t families[] = {NFPROTO_UNSPEC, NFPROTO_INET, NFPROTO_ARP,
+					   NFPROTO_BRIDGE, 255};
 	struct fixture *fixture = *state;
 	struct ipt_getinfo info = {.name = "filter"};
 
@@ -470,6 +434,23 @@ static void refuses_other_families_and_operations(void **state)
 	assert_fails(fixture, EINVAL, 0, &info, sizeof(info));
 	assert_fails(fixture, EINVAL, CONTROL_TABLE_IN_USE + 1, &info, sizeof(info));
 	assert_fails(fixture, EINVAL, 255, &info, sizeof(info));
+}
+
+static void the_other_family_is_another_table(void **state)
+{
+	struct fixture *fixture = *state;
+	struct ipt_getinfo info = {.name = "filter"};
+	const struct ipt_getinfo *answer;
+
+	assert_int_equal(replace_table(fixture, true, 4), 0);
+	assert_int_equal(run_for(fixture, OTHER_FAMILY, CONTROL_TABLE_IN_USE, NULL, 0), 0);
+	assert_int_equal(*(uint8_t *)fixture->answer.payload, 0);
+	assert_int_equal(run_for(fixture, OTHER_FAMILY, CONTROL_GET_INFO, &info, sizeof(info)), 0);
+	answer = fixture->answer.payload;
+	assert_int_equal(answer->num_entries, 4);
+	assert_int_not_equal(answer->size, 3 * POLICY_SIZE + END_SIZE);
+	assert_int_equal(get_info(fixture).num_entries, 5);
+	assert_true(fixture->conntrack.on);
 }
 
 int main(void)
@@ -489,7 +470,8 @@ int main(void)
 		TEST(knows_its_revisions),
 		TEST(knows_whether_it_is_in_use),
 		TEST(refuses_other_families_and_operations),
+		TEST(the_other_family_is_another_table),
 	};
 
-	return cmocka_run_group_tests_name("table_service", tests, NULL, NULL);
+	return cmocka_run_group_tests_name(TEST_NAME("table_service"), tests, NULL, NULL);
 }

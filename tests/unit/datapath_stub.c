@@ -6,23 +6,48 @@
 #include <errno.h>
 #include <string.h>
 
-struct datapath {
+struct table {
 	struct ruleset *ruleset;
 	struct xt_counters *counters;
+};
+
+struct datapath {
+	struct table ipv4;
+	struct table ipv6;
 	int replace_error;
 	void (*on_replace)(void *data, const struct ruleset *ruleset);
 	void *data;
 };
 
+static struct table *table_of(struct datapath *datapath, uint8_t family)
+{
+	return family == NFPROTO_IPV6 ? &datapath->ipv6 : &datapath->ipv4;
+}
+
+static bool open_table(struct table *table, uint8_t family)
+{
+	if (ruleset_new_empty(family, &table->ruleset) < 0)
+		return false;
+
+	table->counters = calloc(table->ruleset->n_entries, sizeof(struct xt_counters));
+	return table->counters != NULL;
+}
+
+static void close_table(struct table *table)
+{
+	ruleset_free(table->ruleset);
+	free(table->counters);
+}
+
 int datapath_open(struct datapath **ret_datapath, struct message *message)
 {
 	struct datapath *datapath = calloc(1, sizeof(*datapath));
 
-	if (!datapath || ruleset_new_empty(NFPROTO_IPV4, &datapath->ruleset) < 0) {
-		free(datapath);
+	if (!datapath || !open_table(&datapath->ipv4, NFPROTO_IPV4) ||
+	    !open_table(&datapath->ipv6, NFPROTO_IPV6)) {
+		datapath_close(datapath);
 		return message_error(message, ENOMEM, "out of memory");
 	}
-	datapath->counters = calloc(datapath->ruleset->n_entries, sizeof(struct xt_counters));
 	*ret_datapath = datapath;
 	return 0;
 }
@@ -32,19 +57,22 @@ void datapath_close(struct datapath *datapath)
 	if (!datapath)
 		return;
 
-	ruleset_free(datapath->ruleset);
-	free(datapath->counters);
+	close_table(&datapath->ipv4);
+	close_table(&datapath->ipv6);
 	free(datapath);
 }
 
 const struct ruleset *datapath_ruleset(const struct datapath *datapath, uint8_t family)
 {
-	return family == NFPROTO_IPV4 ? datapath->ruleset : NULL;
+	if (family == NFPROTO_IPV6)
+		return datapath->ipv6.ruleset;
+	return family == NFPROTO_IPV4 ? datapath->ipv4.ruleset : NULL;
 }
 
 int datapath_replace(struct datapath *datapath, struct ruleset *ruleset,
 		     struct xt_counters **ret_counters, struct message *message)
 {
+	struct table *table = table_of(datapath, ruleset->family);
 	struct xt_counters *counters;
 
 	if (datapath->on_replace)
@@ -60,11 +88,10 @@ int datapath_replace(struct datapath *datapath, struct ruleset *ruleset,
 	if (!counters)
 		return message_error(message, ENOMEM, "out of memory");
 	if (ret_counters)
-		*ret_counters = take_pointer(datapath->counters);
-	ruleset_free(datapath->ruleset);
-	free(datapath->counters);
-	datapath->ruleset = ruleset;
-	datapath->counters = counters;
+		*ret_counters = take_pointer(table->counters);
+	ruleset_free(table->ruleset);
+	free(table->counters);
+	*table = (struct table){ruleset, counters};
 	return 0;
 }
 
@@ -76,7 +103,7 @@ int datapath_counters(struct datapath *datapath, uint8_t family, struct xt_count
 	if (!counters)
 		return -ENOMEM;
 
-	memcpy(counters, datapath->counters, size);
+	memcpy(counters, table_of(datapath, family)->counters, size);
 	*ret_counters = counters;
 	return 0;
 }
@@ -88,15 +115,17 @@ int datapath_add_counters(struct datapath *datapath, uint8_t family,
 		return -EINVAL;
 
 	for (uint32_t i = 0; i < n_counters; i++)
-		datapath_stub_count(datapath, i, counters[i].pcnt, counters[i].bcnt);
+		datapath_stub_count(datapath, family, i, counters[i].pcnt, counters[i].bcnt);
 	return 0;
 }
 
-void datapath_stub_count(struct datapath *datapath, uint32_t index, uint64_t packets,
-			 uint64_t bytes)
+void datapath_stub_count(struct datapath *datapath, uint8_t family, uint32_t index,
+			 uint64_t packets, uint64_t bytes)
 {
-	datapath->counters[index].pcnt += packets;
-	datapath->counters[index].bcnt += bytes;
+	struct xt_counters *counters = table_of(datapath, family)->counters;
+
+	counters[index].pcnt += packets;
+	counters[index].bcnt += bytes;
 }
 
 void datapath_stub_fail_replace(struct datapath *datapath, int error)

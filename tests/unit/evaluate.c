@@ -107,22 +107,35 @@ void assert_well_formed(const struct predicate *predicate)
 	}
 }
 
+/* IPv4, unless there is no such match in it. */
+static uint8_t family_of(const struct extension *extension)
+{
+	return extension->families & FAMILY_BIT(NFPROTO_IPV4) ? NFPROTO_IPV4 : NFPROTO_IPV6;
+}
+
 const struct extension *find_match(const char *name, uint8_t revision)
 {
-	const struct extension *extension =
+	const struct extension *ipv4 =
 		extension_find(EXTENSION_MATCH, name, revision, NFPROTO_IPV4);
+	const struct extension *ipv6 =
+		extension_find(EXTENSION_MATCH, name, revision, NFPROTO_IPV6);
+	const struct extension *extension = ipv4 ? ipv4 : ipv6;
 
 	assert_non_null(extension);
-	assert_true(extension_known(EXTENSION_MATCH, name, NFPROTO_IPV4));
+	assert_int_equal(extension_known(EXTENSION_MATCH, name, NFPROTO_IPV4), ipv4 != NULL);
+	assert_int_equal(extension_known(EXTENSION_MATCH, name, NFPROTO_IPV6), ipv6 != NULL);
+	if (extension->families == FAMILIES_ALL)
+		assert_ptr_equal(ipv4, ipv6);
 	return extension;
 }
 
 void compile_match(const struct extension *extension, uint16_t protocol, const void *payload,
 		   struct predicate *predicate)
 {
-	struct rule_context context = {.family = NFPROTO_IPV4, .protocol = protocol};
+	struct rule_context context = {.family = family_of(extension), .protocol = protocol};
 
 	predicate_clear(predicate);
+	predicate->family = context.family;
 	extension->compile(&context, payload, predicate);
 	assert_well_formed(predicate);
 }
@@ -131,7 +144,7 @@ int check_match(const struct extension *extension, uint16_t protocol, bool proto
 		const void *payload)
 {
 	struct rule_context context = {
-		.family = NFPROTO_IPV4,
+		.family = family_of(extension),
 		.protocol = protocol,
 		.protocol_inverted = protocol_inverted,
 	};

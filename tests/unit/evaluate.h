@@ -28,10 +28,10 @@ const void *predicate_operand(const struct predicate *predicate, enum residual_k
 /* Fails the test unless the intervals are in order, apart, not full, and inside of the field. */
 void assert_well_formed(const struct predicate *predicate);
 
-/* The extension of the family IPv4; fails the test if there is none. */
+/* The extension, of IPv4 or, if it has none, of IPv6; fails the test if there is none at all. */
 const struct extension *find_match(const char *name, uint8_t revision);
 
-/* Clears @predicate, and compiles @payload into it for a rule of this IPv4 protocol. */
+/* Clears @predicate, and compiles @payload into it for a rule of this protocol. */
 void compile_match(const struct extension *extension, uint16_t protocol, const void *payload,
 		   struct predicate *predicate);
 

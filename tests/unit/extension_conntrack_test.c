@@ -250,6 +250,33 @@ static void revision_3_is_read(void **state)
 	assert_ports(operand, 10);
 }
 
+/* In IPv6 all four words of an address count, and those of its mask. */
+static void addresses_of_ipv6_are_whole(void **state)
+{
+	const struct rule_context context = {.family = NFPROTO_IPV6};
+	struct xt_conntrack_mtinfo3 info = {.match_flags = 0x1fff};
+	const struct residual_conntrack *operand;
+
+	(void)state;
+	for (unsigned int i = 0; i < 4; i++) {
+		info.origsrc_addr.all[i] = 10 + i;
+		info.origdst_mask.all[i] = 20 + i;
+		info.replsrc_addr.all[i] = 30 + i;
+		info.repldst_mask.all[i] = 40 + i;
+	}
+	predicate_clear(&predicate);
+	predicate.family = NFPROTO_IPV6;
+	find_match("conntrack", 3)->compile(&context, &info, &predicate);
+	operand = predicate_operand(&predicate, RESIDUAL_CONNTRACK, sizeof(*operand));
+	assert_non_null(operand);
+	for (unsigned int i = 0; i < 4; i++) {
+		assert_int_equal(operand->tuple[0].address[i], 10 + i);
+		assert_int_equal(operand->tuple[1].mask[i], 20 + i);
+		assert_int_equal(operand->tuple[2].address[i], 30 + i);
+		assert_int_equal(operand->tuple[3].mask[i], 40 + i);
+	}
+}
+
 static void each_flag_is_translated(void **state)
 {
 	static const struct {
@@ -308,6 +335,7 @@ int main(void)
 		cmocka_unit_test(revision_1_is_read),
 		cmocka_unit_test(revision_2_is_read),
 		cmocka_unit_test(revision_3_is_read),
+		cmocka_unit_test(addresses_of_ipv6_are_whole),
 		cmocka_unit_test(each_flag_is_translated),
 		cmocka_unit_test(revisions_have_their_sizes),
 	};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Layout of chains, jumps, circles, and the hooks from which chains are reached. */
-#include "blob.h"
+#include "test_family.h"
 
 #include "ruleset/ruleset.h"
 
@@ -19,7 +19,7 @@ static struct blob *blob;
 static int set_up(void **state)
 {
 	(void)state;
-	blob = blob_new();
+	blob = table_new();
 	return 0;
 }
 
@@ -35,7 +35,7 @@ static void assert_refused_as(struct ipt_replace *replace, size_t length, int er
 {
 	struct ruleset *ruleset = NULL;
 	struct message message = {0};
-	int r = ruleset_decode(NFPROTO_IPV4, replace, length, &ruleset, &message);
+	int r = ruleset_decode(TEST_FAMILY, replace, length, &ruleset, &message);
 
 	if (r != -error || !strstr(message.text, text))
 		print_error("got %d \"%s\", expected %d \"...%s...\"\n", r, message.text, -error,
@@ -61,7 +61,7 @@ static struct ruleset *decode(void)
 	struct ipt_replace *replace = blob_build(blob, &length);
 	struct ruleset *ruleset = NULL;
 	struct message message = {0};
-	int r = ruleset_decode(NFPROTO_IPV4, replace, length, &ruleset, &message);
+	int r = ruleset_decode(TEST_FAMILY, replace, length, &ruleset, &message);
 
 	if (r < 0)
 		print_error("%s\n", message.text);
@@ -91,9 +91,9 @@ static void assert_jumps(const struct ruleset *ruleset, const char *chain, uint3
 
 static void add_rule(const char *chain, const char *target, bool is_goto, uint16_t protocol)
 {
-	struct ipt_ip *ip = blob_rule(blob, chain, target);
+	ip_rule *ip = table_rule(blob, chain, target);
 
-	ip->flags = is_goto ? IPT_F_GOTO : 0;
+	ip->flags = is_goto ? IP_F_GOTO : 0;
 	ip->proto = protocol;
 }
 
@@ -132,7 +132,7 @@ static void jumps_and_gotos_find_their_chains(void **state)
 
 static void set_verdict(struct ipt_replace *replace, unsigned int index, int verdict)
 {
-	struct ipt_entry *entry = blob_entry(replace, index);
+	ip_entry *entry = table_entry(replace, index);
 
 	((struct xt_standard_target *)(entry->elems))->verdict = verdict;
 }
@@ -158,7 +158,7 @@ static void jumps_elsewhere_are_refused(void **state)
 			assert_refused_as(replace, length, EINVAL, "where no chain begins");
 		set_verdict(replace, 0, (int)offset + 1);
 		assert_refused_as(replace, length, EINVAL, "filter INPUT rule 1: jumps to byte ");
-		offset += blob_entry(replace, i)->next_offset;
+		offset += table_entry(replace, i)->next_offset;
 	}
 	set_verdict(replace, 0, (int)offset);
 	assert_refused_as(replace, length, EINVAL, "where no chain begins");
@@ -305,9 +305,9 @@ static void chains_may_be_nested_deeply(void **state)
 		snprintf(name, sizeof(name), "c%u", i);
 		snprintf(next, sizeof(next), "c%u", i + 1);
 		blob_chain(blob, name);
-		blob_rule(blob, name, i + 1 < depth ? next : "DROP");
+		table_rule(blob, name, i + 1 < depth ? next : "DROP");
 	}
-	blob_rule(blob, "FORWARD", "c0");
+	table_rule(blob, "FORWARD", "c0");
 	ruleset = decode();
 	assert_int_equal(ruleset->n_chains, depth + 3);
 	assert_int_equal(find_chain(ruleset, name)->hooks, HOOK_BIT(NF_INET_FORWARD));
@@ -315,7 +315,7 @@ static void chains_may_be_nested_deeply(void **state)
 
 	/* The last one's DROP is unconditional: the way back stands in the one before. */
 	snprintf(name, sizeof(name), "c%u", depth - 2);
-	blob_rule(blob, name, "c0");
+	table_rule(blob, name, "c0");
 	assert_refused(ELOOP, "filter c99998 rule 2: jumps to chain \"c0\"");
 }
 
@@ -328,13 +328,13 @@ static void many_ways_are_walked_once(void **state)
 
 	(void)state;
 	blob_chain(blob, "c0");
-	blob_rule(blob, "INPUT", "c0");
+	table_rule(blob, "INPUT", "c0");
 	for (unsigned int i = 0; i < 60; i++) {
 		snprintf(name, sizeof(name), "c%u", i);
 		snprintf(next, sizeof(next), "c%u", i + 1);
 		blob_chain(blob, next);
-		blob_rule(blob, name, next);
-		blob_rule(blob, name, next);
+		table_rule(blob, name, next);
+		table_rule(blob, name, next);
 	}
 	ruleset = decode();
 	assert_int_equal(find_chain(ruleset, "c60")->hooks, HOOK_BIT(NF_INET_LOCAL_IN));
@@ -362,9 +362,20 @@ static void names_of_base_chains_are_taken(void **state)
 /* Entries: 0 rule, 1 2 3 policies, 4 head, 5 tail, 6 end. */
 static struct ipt_replace *build_small(size_t *ret_length)
 {
-	blob_rule(blob, "INPUT", NULL)->proto = 6;
+	table_rule(blob, "INPUT", NULL)->proto = 6;
 	blob_chain(blob, "user");
 	return blob_build(blob, ret_length);
+}
+
+/* Of each entry of the small table but its last two. */
+#define SMALL_SIZE (sizeof(ip_entry) + sizeof(struct xt_standard_target))
+
+static const char *misplaced(const char *chain, size_t offset)
+{
+	static char text[64];
+
+	snprintf(text, sizeof(text), "filter %s: byte %zu is not where", chain, offset);
+	return text;
 }
 
 static void hook_entries_are_checked(void **state)
@@ -381,19 +392,20 @@ static void hook_entries_are_checked(void **state)
 		memcpy(replace, &good, sizeof(good));             \
 	} while (0)
 
-	REFUSED_IF(hook_entry[NF_INET_LOCAL_IN] = 8, "filter INPUT: byte 8 is not where");
-	REFUSED_IF(hook_entry[NF_INET_LOCAL_IN] = 152, "filter INPUT: byte 152 is not where");
-	REFUSED_IF(hook_entry[NF_INET_FORWARD] = 0, "filter FORWARD: byte 0 is not where");
+	REFUSED_IF(hook_entry[NF_INET_LOCAL_IN] = 8, misplaced("INPUT", 8));
+	REFUSED_IF(hook_entry[NF_INET_LOCAL_IN] = SMALL_SIZE, misplaced("INPUT", SMALL_SIZE));
+	REFUSED_IF(hook_entry[NF_INET_FORWARD] = 0, misplaced("FORWARD", 0));
 	REFUSED_IF(hook_entry[NF_INET_FORWARD] = good.hook_entry[NF_INET_LOCAL_OUT],
-		   "filter FORWARD: byte 456 is not where");
+		   misplaced("FORWARD", 3 * SMALL_SIZE));
 	REFUSED_IF(hook_entry[NF_INET_LOCAL_OUT] = UINT32_MAX, "filter OUTPUT: byte 4294967295");
 	REFUSED_IF(underflow[NF_INET_LOCAL_IN] = 0, "filter INPUT: the policy is not");
-	REFUSED_IF(underflow[NF_INET_LOCAL_IN] = 160, "filter INPUT: byte 160 is not where");
+	REFUSED_IF(underflow[NF_INET_LOCAL_IN] = SMALL_SIZE + 8,
+		   misplaced("INPUT", SMALL_SIZE + 8));
 	REFUSED_IF(underflow[NF_INET_LOCAL_IN] = good.underflow[NF_INET_FORWARD],
-		   "filter FORWARD: byte 304 is not where");
-	REFUSED_IF(underflow[NF_INET_FORWARD] = 0, "filter FORWARD: byte 0 is not where");
+		   misplaced("FORWARD", 2 * SMALL_SIZE));
+	REFUSED_IF(underflow[NF_INET_FORWARD] = 0, misplaced("FORWARD", 0));
 	REFUSED_IF(underflow[NF_INET_LOCAL_OUT] = replace->size, "filter OUTPUT: byte ");
-	REFUSED_IF(underflow[NF_INET_LOCAL_OUT] = 608, "another chain begins");
+	REFUSED_IF(underflow[NF_INET_LOCAL_OUT] = 4 * SMALL_SIZE, "another chain begins");
 #undef REFUSED_IF
 	free(replace);
 }
@@ -415,7 +427,7 @@ static void policies_have_no_conditions(void **state)
 	struct ipt_replace *replace = build_small(&length);
 
 	(void)state;
-	blob_entry(replace, 2)->ip.flags = IPT_F_GOTO;
+	table_entry(replace, 2)->ip_header.flags = IP_F_GOTO;
 	assert_refused_as(replace, length, EINVAL, "filter FORWARD: the policy is not");
 	free(replace);
 }
@@ -430,7 +442,7 @@ static void tails_are_plain_returns(void **state)
 	assert_refused_as(replace, length, EINVAL,
 			  "filter chain \"user\": does not end in a plain RETURN");
 	set_verdict(replace, 5, XT_RETURN);
-	blob_entry(replace, 5)->ip.proto = 1;
+	table_entry(replace, 5)->ip_header.proto = 1;
 	assert_refused_as(replace, length, EINVAL, "does not end in a plain RETURN");
 	free(replace);
 }
@@ -441,10 +453,10 @@ static void heads_have_no_conditions(void **state)
 	struct ipt_replace *replace = build_small(&length);
 
 	(void)state;
-	blob_entry(replace, 4)->ip.invflags = 1;
+	table_entry(replace, 4)->ip_header.invflags = 1;
 	assert_refused_as(replace, length, EINVAL, "filter chain \"user\": conditions at its head");
-	blob_entry(replace, 4)->ip.invflags = 0;
-	blob_entry(replace, 6)->ip.invflags = 1;
+	table_entry(replace, 4)->ip_header.invflags = 0;
+	table_entry(replace, 6)->ip_header.invflags = 1;
 	assert_refused_as(replace, length, EINVAL, "conditions at its head");
 	free(replace);
 }
@@ -453,7 +465,7 @@ static void heads_have_no_conditions(void **state)
 static void cut(struct ipt_replace *replace, size_t *length, unsigned int index)
 {
 	replace->num_entries = index;
-	replace->size = (unsigned int)((uint8_t *)blob_entry(replace, index) - (uint8_t *)replace -
+	replace->size = (unsigned int)((uint8_t *)table_entry(replace, index) - (uint8_t *)replace -
 				       sizeof(*replace));
 	*length = sizeof(*replace) + replace->size;
 }
@@ -477,13 +489,13 @@ static void the_head_alone_is_no_chain(void **state)
 {
 	size_t length;
 	struct ipt_replace *replace = build_small(&length);
-	struct ipt_entry *tail = blob_entry(replace, 5);
-	struct ipt_entry *end = blob_entry(replace, 6);
+	ip_entry *tail = table_entry(replace, 5);
+	ip_entry *end = table_entry(replace, 6);
 
 	(void)state;
 	memmove(tail, end, end->next_offset);
-	length -= 152;
-	replace->size -= 152;
+	length -= SMALL_SIZE;
+	replace->size -= SMALL_SIZE;
 	replace->num_entries--;
 	assert_refused_as(replace, length, EINVAL, "filter chain \"user\": does not end");
 	free(replace);
@@ -493,13 +505,14 @@ static void what_is_in_no_chain_is_refused(void **state)
 {
 	size_t length;
 	struct ipt_replace *replace = build_small(&length);
-	struct ipt_entry *head = blob_entry(replace, 4);
+	ip_entry *head = table_entry(replace, 4);
 
 	(void)state;
-	memmove(head, blob_entry(replace, 5),
-		length - ((uint8_t *)blob_entry(replace, 5) - (uint8_t *)replace));
-	length -= 176;
-	replace->size -= 176;
+	memmove(head, table_entry(replace, 5),
+		length - ((uint8_t *)table_entry(replace, 5) - (uint8_t *)replace));
+	/* An ERROR target is longer than a verdict. */
+	length -= SMALL_SIZE + 24;
+	replace->size -= SMALL_SIZE + 24;
 	replace->num_entries--;
 	assert_refused_as(replace, length, EINVAL, "filter entry 4: behind the base chains");
 	free(replace);
@@ -533,5 +546,5 @@ int main(void)
 		TEST(what_is_in_no_chain_is_refused),
 	};
 
-	return cmocka_run_group_tests_name("ruleset_chains", tests, NULL, NULL);
+	return cmocka_run_group_tests_name(TEST_NAME("ruleset_chains"), tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
  * Memory runs out at each place in turn (linked with --wrap). Decoding says so and keeps nothing; a
  * predicate remembers it.
  */
-#include "blob.h"
+#include "test_family.h"
 
 #include "ruleset/ruleset.h"
 
@@ -50,12 +50,12 @@ static struct ipt_replace *build(size_t *ret_length)
 {
 	const struct xt_tcp tcp = {.spts = {1, 2}, .dpts = {3, 4}, .option = 2};
 	const struct xt_conntrack_mtinfo3 conntrack = {.match_flags = 0x1fff};
-	struct blob *blob = blob_new();
+	struct blob *blob = table_new();
 	struct ipt_replace *replace;
 
 	blob_chain(blob, "b");
 	blob_chain(blob, "a");
-	blob_rule(blob, "INPUT", "a")->proto = IPPROTO_TCP;
+	table_rule(blob, "INPUT", "a")->proto = IPPROTO_TCP;
 	blob_match(blob, "tcp", 0, &tcp, sizeof(tcp));
 	blob_match(blob, "conntrack", 3, &conntrack, sizeof(conntrack));
 	replace = blob_build(blob, ret_length);
@@ -76,7 +76,7 @@ static void a_table_needs_all_of_its_memory(void **state)
 		struct message message = {0};
 
 		allocations_left = n_allocations;
-		r = ruleset_decode(NFPROTO_IPV4, replace, length, &ruleset, &message);
+		r = ruleset_decode(TEST_FAMILY, replace, length, &ruleset, &message);
 		allocations_left = UINT_MAX;
 		if (r == 0)
 			break;
@@ -90,7 +90,7 @@ static void a_table_needs_all_of_its_memory(void **state)
 
 	allocations_left = 2;
 	ruleset = NULL;
-	assert_int_equal(ruleset_new_empty(NFPROTO_IPV4, &ruleset), -ENOMEM);
+	assert_int_equal(ruleset_new_empty(TEST_FAMILY, &ruleset), -ENOMEM);
 	allocations_left = UINT_MAX;
 	assert_null(ruleset);
 	free(replace);
@@ -105,7 +105,7 @@ static void a_predicate_remembers_that_it_failed(void **state)
 	bool failed;
 
 	(void)state;
-	assert_int_equal(ruleset_decode(NFPROTO_IPV4, replace, length, &ruleset, NULL), 0);
+	assert_int_equal(ruleset_decode(TEST_FAMILY, replace, length, &ruleset, NULL), 0);
 	do {
 		struct predicate predicate = {0};
 
@@ -127,5 +127,5 @@ int main(void)
 		cmocka_unit_test(a_predicate_remembers_that_it_failed),
 	};
 
-	return cmocka_run_group_tests_name("ruleset_memory", tests, NULL, NULL);
+	return cmocka_run_group_tests_name(TEST_NAME("ruleset_memory"), tests, NULL, NULL);
 }

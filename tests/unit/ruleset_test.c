@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Decoding of whole tables: the header, offsets and sizes, extensions, and the way back. */
-#include "blob.h"
+#include "test_family.h"
 
 #include "ruleset/ruleset.h"
 
@@ -44,17 +44,15 @@ static const struct xt_comment_info comment = {.comment = "a comment"};
 static int set_up(void **state)
 {
 	struct table *table = calloc(1, sizeof(*table));
-	struct blob *blob = blob_new();
-	struct ipt_ip *ip;
+	struct blob *blob = table_new();
 
 	blob_chain(blob, "user");
-	ip = blob_rule(blob, "INPUT", "user");
-	ip->proto = IPPROTO_TCP;
+	set_protocol(table_rule(blob, "INPUT", "user"), IPPROTO_TCP);
 	blob_match(blob, "tcp", 0, &tcp, sizeof(tcp));
 	blob_policy(blob, "FORWARD", NF_DROP);
-	blob_rule(blob, "OUTPUT", NULL);
+	table_rule(blob, "OUTPUT", NULL);
 	blob_match(blob, "comment", 0, &comment, sizeof(comment));
-	blob_rule(blob, "user", "ACCEPT");
+	table_rule(blob, "user", "ACCEPT");
 	table->replace = blob_build(blob, &table->length);
 	blob_free(blob);
 	*state = table;
@@ -70,19 +68,19 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static struct xt_entry_target *target_of(struct ipt_entry *entry)
+static struct xt_entry_target *target_of(ip_entry *entry)
 {
 	return (struct xt_entry_target *)((uint8_t *)entry + entry->target_offset);
 }
 
-static struct xt_entry_match *match_of(struct ipt_entry *entry)
+static struct xt_entry_match *match_of(ip_entry *entry)
 {
 	return (struct xt_entry_match *)entry->elems;
 }
 
 static void set_verdict(struct table *table, unsigned int index, int verdict)
 {
-	struct xt_entry_target *target = target_of(blob_entry(table->replace, index));
+	struct xt_entry_target *target = target_of(table_entry(table->replace, index));
 
 	((struct xt_standard_target *)target)->verdict = verdict;
 }
@@ -92,7 +90,7 @@ static void assert_refused(const struct table *table, int error, const char *tex
 {
 	struct ruleset *ruleset = NULL;
 	struct message message = {0};
-	int r = ruleset_decode(NFPROTO_IPV4, table->replace, table->length, &ruleset, &message);
+	int r = ruleset_decode(TEST_FAMILY, table->replace, table->length, &ruleset, &message);
 
 	if (r != -error || !strstr(message.text, text))
 		print_error("got %d \"%s\", expected %d \"...%s...\"\n", r, message.text, -error,
@@ -106,7 +104,7 @@ static struct ruleset *decode(const struct table *table)
 {
 	struct ruleset *ruleset = NULL;
 	struct message message = {0};
-	int r = ruleset_decode(NFPROTO_IPV4, table->replace, table->length, &ruleset, &message);
+	int r = ruleset_decode(TEST_FAMILY, table->replace, table->length, &ruleset, &message);
 
 	if (r < 0)
 		print_error("%s\n", message.text);
@@ -134,14 +132,14 @@ static void a_table_is_indexed(void **state)
 	const struct table *table = *state;
 	struct ruleset *ruleset = decode(table);
 
-	assert_int_equal(ruleset->family, NFPROTO_IPV4);
+	assert_int_equal(ruleset->family, TEST_FAMILY);
 	assert_int_equal(ruleset->valid_hooks, table->replace->valid_hooks);
 	assert_int_equal(ruleset->size, table->length - sizeof(struct ipt_replace));
 	assert_int_equal(ruleset->n_entries, N_ENTRIES);
 	for (uint32_t i = 0; i < N_ENTRIES; i++) {
-		assert_ptr_equal(blob_entry(table->replace, i), (uint8_t *)table->replace +
-									sizeof(*table->replace) +
-									ruleset->entries[i].offset);
+		assert_ptr_equal(table_entry(table->replace, i),
+				 (uint8_t *)table->replace + sizeof(*table->replace) +
+					 ruleset->entries[i].offset);
 		assert_int_equal(ruleset->entries[i].kind, expected[i].kind);
 		assert_int_equal(ruleset->entries[i].verdict, expected[i].verdict);
 		assert_int_equal(ruleset->entries[i].chain, expected[i].chain);
@@ -185,17 +183,17 @@ static void an_entry_comes_back_with_its_counters(void **state)
 	uint8_t *encoded;
 
 	/* What the caller has in these places is not the kernel's business, nor ours. */
-	blob_entry(table->replace, INPUT_RULE)->counters = (struct xt_counters){7, 700};
-	blob_entry(table->replace, INPUT_RULE)->comefrom = 2;
+	table_entry(table->replace, INPUT_RULE)->counters = (struct xt_counters){7, 700};
+	table_entry(table->replace, INPUT_RULE)->comefrom = 2;
 	ruleset = decode(table);
 	encoded = malloc(ruleset->size);
 	for (uint32_t i = 0; i < N_ENTRIES; i++) {
-		counters[i] = (struct xt_counters){i + 1, 100 * i};
-		blob_entry(table->replace, i)->counters = counters[i];
-		blob_entry(table->replace, i)->comefrom = 0;
+		counters[i] = (struct xt_counters){i + 1, 100ull * i};
+		table_entry(table->replace, i)->counters = counters[i];
+		table_entry(table->replace, i)->comefrom = 0;
 	}
 	ruleset_encode(ruleset, counters, encoded);
-	assert_memory_equal(encoded, blob_entry(table->replace, 0), ruleset->size);
+	assert_memory_equal(encoded, table_entry(table->replace, 0), ruleset->size);
 	free(encoded);
 	ruleset_free(ruleset);
 }
@@ -206,12 +204,12 @@ static void equal_tables_are_equal(void **state)
 	struct ruleset *first = decode(table);
 	struct ruleset *second;
 
-	blob_entry(table->replace, USER_RULE)->counters.pcnt = 9;
+	table_entry(table->replace, USER_RULE)->counters.pcnt = 9;
 	second = decode(table);
 	assert_true(ruleset_equal(first, second));
 	ruleset_free(second);
 
-	blob_entry(table->replace, USER_RULE)->ip.proto = 1;
+	table_entry(table->replace, USER_RULE)->ip_header.proto = 1;
 	second = decode(table);
 	assert_false(ruleset_equal(first, second));
 	ruleset_free(second);
@@ -222,13 +220,13 @@ static void the_first_table_is_empty(void **state)
 {
 	struct ruleset *ruleset = NULL;
 	struct table table = {0};
-	struct blob *blob = blob_new();
+	struct blob *blob = table_new();
 	struct ruleset *built;
 
 	(void)state;
-	assert_int_equal(ruleset_new_empty(NFPROTO_IPV4, &ruleset), 0);
+	assert_int_equal(ruleset_new_empty(TEST_FAMILY, &ruleset), 0);
 	assert_int_equal(ruleset->n_entries, 4);
-	assert_int_equal(ruleset->size, 632); /* the kernel's */
+	assert_int_equal(ruleset->size, EMPTY_SIZE);
 	table.replace = blob_build(blob, &table.length);
 	built = decode(&table);
 	assert_true(ruleset_equal(ruleset, built));
@@ -245,7 +243,7 @@ static void any_alignment_will_do(void **state)
 	struct ruleset *ruleset = NULL;
 
 	memcpy(bytes + 1, table->replace, table->length);
-	assert_int_equal(ruleset_decode(NFPROTO_IPV4, bytes + 1, table->length, &ruleset, NULL), 0);
+	assert_int_equal(ruleset_decode(TEST_FAMILY, bytes + 1, table->length, &ruleset, NULL), 0);
 	ruleset_free(ruleset);
 	free(bytes);
 }
@@ -254,8 +252,10 @@ static void any_alignment_will_do(void **state)
 static void more_bytes_than_needed_are_ignored(void **state)
 {
 	struct table *table = *state;
+	struct ipt_replace *longer = realloc(table->replace, table->length + 3);
 
-	table->replace = realloc(table->replace, table->length + 3);
+	assert_non_null(longer);
+	table->replace = longer;
 	table->length += 3;
 	ruleset_free(decode(table));
 }
@@ -269,13 +269,12 @@ static void each_shorter_table_is_refused(void **state)
 		struct ruleset *ruleset = NULL;
 
 		memcpy(bytes, table->replace, length);
-		assert_int_equal(ruleset_decode(NFPROTO_IPV4, bytes, length, &ruleset, NULL),
+		assert_int_equal(ruleset_decode(TEST_FAMILY, bytes, length, &ruleset, NULL),
 				 -EINVAL);
 		if (length >= sizeof(struct ipt_replace)) {
 			((struct ipt_replace *)bytes)->size = length - sizeof(struct ipt_replace);
-			assert_int_equal(
-				ruleset_decode(NFPROTO_IPV4, bytes, length, &ruleset, NULL),
-				-EINVAL);
+			assert_int_equal(ruleset_decode(TEST_FAMILY, bytes, length, &ruleset, NULL),
+					 -EINVAL);
 		}
 		free(bytes);
 	}
@@ -328,7 +327,7 @@ static void a_huge_table_is_refused(void **state)
 
 	replace.size = 512u << 20;
 	/* Not so much memory is there, but it must not be looked at. */
-	assert_int_equal(ruleset_decode(NFPROTO_IPV4, &replace,
+	assert_int_equal(ruleset_decode(TEST_FAMILY, &replace,
 					sizeof(replace) + (size_t)replace.size, &ruleset, NULL),
 			 -ENOMEM);
 }
@@ -336,12 +335,14 @@ static void a_huge_table_is_refused(void **state)
 static void offsets_are_checked(void **state)
 {
 	struct table *table = *state;
-	struct ipt_entry *entry = blob_entry(table->replace, INPUT_RULE);
+	ip_entry *entry = table_entry(table->replace, INPUT_RULE);
 	const uint16_t next = entry->next_offset;
 	const uint16_t target = entry->target_offset;
 
-	static const uint16_t nexts[] = {0, 8, 112, 136, 143, 65535, 65528};
-	static const uint16_t targets[] = {0, 8, 111, 113, 65528, 65535};
+	static const uint16_t nexts[] = {
+		0, 8, sizeof(*entry), sizeof(*entry) + 24, sizeof(*entry) + 31, 65535, 65528};
+	static const uint16_t targets[] = {0,     8,    sizeof(*entry) - 1, sizeof(*entry) + 1,
+					   65528, 65535};
 
 	for (size_t i = 0; i < sizeof(nexts) / sizeof(nexts[0]); i++) {
 		entry->next_offset = nexts[i];
@@ -377,7 +378,7 @@ static void nothing_is_no_table(void **state)
 static void entries_are_aligned(void **state)
 {
 	struct table *table = *state;
-	struct ipt_entry *head = blob_entry(table->replace, USER_HEAD);
+	ip_entry *head = table_entry(table->replace, USER_HEAD);
 	uint8_t *next = (uint8_t *)head + head->next_offset;
 	size_t rest = table->length - (size_t)(next - (uint8_t *)table->replace);
 	struct ipt_replace *longer = calloc(1, table->length + 8);
@@ -389,18 +390,18 @@ static void entries_are_aligned(void **state)
 		memcpy(longer, table->replace, table->length);
 		memcpy((uint8_t *)longer + (next - (uint8_t *)table->replace) + gap, next, rest);
 		longer->size += gap;
-		blob_entry(longer, USER_HEAD)->next_offset += gap;
+		table_entry(longer, USER_HEAD)->next_offset += gap;
 		if (gap < 8) {
 			assert_refused(&damaged, EINVAL, "filter entry 5");
 			continue;
 		}
 		/* All is in order but for the jump. */
 		assert_int_equal(
-			ruleset_decode(NFPROTO_IPV4, longer, damaged.length, &ruleset, NULL),
+			ruleset_decode(TEST_FAMILY, longer, damaged.length, &ruleset, NULL),
 			-EINVAL);
 		set_verdict(&damaged, INPUT_RULE,
-			    (int)((uint8_t *)blob_entry(longer, USER_RULE) -
-				  (uint8_t *)blob_entry(longer, 0)));
+			    (int)((uint8_t *)table_entry(longer, USER_RULE) -
+				  (uint8_t *)table_entry(longer, 0)));
 		ruleset_free(decode(&damaged));
 	}
 	free(longer);
@@ -410,10 +411,10 @@ static void entries_are_aligned(void **state)
 static void targets_are_behind_the_header(void **state)
 {
 	struct table *table = *state;
-	struct ipt_entry *last = blob_entry(table->replace, LAST);
+	ip_entry *last = table_entry(table->replace, LAST);
 
-	memmove((uint8_t *)last + 104, (uint8_t *)last + 112, 64);
-	last->target_offset = 104;
+	last->target_offset -= 8;
+	memmove((uint8_t *)last + last->target_offset, last + 1, 64);
 	last->next_offset -= 8;
 	table->replace->size -= 8;
 	assert_refused(table, EINVAL, "filter entry 8 (byte ");
@@ -422,8 +423,8 @@ static void targets_are_behind_the_header(void **state)
 static void sizes_of_targets_are_checked(void **state)
 {
 	struct table *table = *state;
-	struct xt_entry_target *standard = target_of(blob_entry(table->replace, USER_RULE));
-	struct xt_entry_target *error = target_of(blob_entry(table->replace, USER_HEAD));
+	struct xt_entry_target *standard = target_of(table_entry(table->replace, USER_RULE));
+	struct xt_entry_target *error = target_of(table_entry(table->replace, USER_HEAD));
 
 	for (unsigned int size = 0; size < 200; size++) {
 		standard->u.target_size = (uint16_t)size;
@@ -441,7 +442,7 @@ static void sizes_of_targets_are_checked(void **state)
 static void sizes_of_matches_are_checked(void **state)
 {
 	struct table *table = *state;
-	struct xt_entry_match *match = match_of(blob_entry(table->replace, INPUT_RULE));
+	struct xt_entry_match *match = match_of(table_entry(table->replace, INPUT_RULE));
 	uint16_t good = match->u.match_size;
 
 	for (unsigned int size = 0; size < 200; size++) {
@@ -456,10 +457,10 @@ static void sizes_of_matches_are_checked(void **state)
 static void a_payload_has_its_size(void **state)
 {
 	struct table *table = *state;
-	struct blob *blob = blob_new();
+	struct blob *blob = table_new();
 
-	blob_rule(blob, "FORWARD", "DROP");
-	blob_rule(blob, "FORWARD", "DROP")->proto = IPPROTO_TCP;
+	table_rule(blob, "FORWARD", "DROP");
+	set_protocol(table_rule(blob, "FORWARD", "DROP"), IPPROTO_TCP);
 	blob_match(blob, "tcp", 0, &comment, sizeof(tcp) + 8);
 	free(table->replace);
 	table->replace = blob_build(blob, &table->length);
@@ -471,7 +472,7 @@ static void a_payload_has_its_size(void **state)
 static void names_of_extensions_must_end(void **state)
 {
 	struct table *table = *state;
-	struct xt_entry_match *match = match_of(blob_entry(table->replace, INPUT_RULE));
+	struct xt_entry_match *match = match_of(table_entry(table->replace, INPUT_RULE));
 
 	memset(match->u.user.name, 'x', sizeof(match->u.user.name));
 	assert_refused(table, EINVAL, "the name of a match has no end");
@@ -480,7 +481,7 @@ static void names_of_extensions_must_end(void **state)
 static void names_of_chains_must_end(void **state)
 {
 	struct table *table = *state;
-	struct xt_entry_target *target = target_of(blob_entry(table->replace, USER_HEAD));
+	struct xt_entry_target *target = target_of(table_entry(table->replace, USER_HEAD));
 
 	memset(((struct xt_error_target *)target)->errorname, 'x', XT_FUNCTION_MAXNAMELEN);
 	assert_refused(table, EINVAL, "name has no end");
@@ -489,25 +490,25 @@ static void names_of_chains_must_end(void **state)
 static void unknown_extensions_are_named(void **state)
 {
 	struct table *table = *state;
-	struct blob *blob = blob_new();
+	struct blob *blob = table_new();
 
-	strcpy(match_of(blob_entry(table->replace, OUTPUT_RULE))->u.user.name, "limit");
+	strcpy(match_of(table_entry(table->replace, OUTPUT_RULE))->u.user.name, "limit");
 	assert_refused(table, ENOENT, "filter OUTPUT rule 1: match \"limit\" is not supported");
-	strcpy(match_of(blob_entry(table->replace, OUTPUT_RULE))->u.user.name, "comment");
+	strcpy(match_of(table_entry(table->replace, OUTPUT_RULE))->u.user.name, "comment");
 
-	match_of(blob_entry(table->replace, INPUT_RULE))->u.user.revision = 9;
+	match_of(table_entry(table->replace, INPUT_RULE))->u.user.revision = 9;
 	assert_refused(table, EPROTONOSUPPORT,
 		       "filter INPUT rule 1: match \"tcp\" revision 9 is not supported");
-	match_of(blob_entry(table->replace, INPUT_RULE))->u.user.revision = 0;
+	match_of(table_entry(table->replace, INPUT_RULE))->u.user.revision = 0;
 
-	target_of(blob_entry(table->replace, USER_TAIL))->u.user.revision = 1;
+	target_of(table_entry(table->replace, USER_TAIL))->u.user.revision = 1;
 	assert_refused(table, EPROTONOSUPPORT, "filter user tail: target \"\" revision 1");
-	target_of(blob_entry(table->replace, USER_TAIL))->u.user.revision = 0;
+	target_of(table_entry(table->replace, USER_TAIL))->u.user.revision = 0;
 
-	target_of(blob_entry(table->replace, LAST))->u.user.revision = 1;
+	target_of(table_entry(table->replace, LAST))->u.user.revision = 1;
 	assert_refused(table, EPROTONOSUPPORT, "target \"ERROR\" revision 1");
 
-	blob_rule(blob, "INPUT", NULL);
+	table_rule(blob, "INPUT", NULL);
 	blob_target(blob, "LOG", 0, &comment, 40);
 	free(table->replace);
 	table->replace = blob_build(blob, &table->length);
@@ -518,16 +519,16 @@ static void unknown_extensions_are_named(void **state)
 static void extensions_want_their_protocol(void **state)
 {
 	struct table *table = *state;
-	struct ipt_entry *entry = blob_entry(table->replace, INPUT_RULE);
+	ip_entry *entry = table_entry(table->replace, INPUT_RULE);
 
-	entry->ip.proto = 0;
+	entry->ip_header.proto = 0;
 	assert_refused(table, EINVAL, "filter INPUT rule 1: match \"tcp\": only for rules with");
-	entry->ip.proto = IPPROTO_UDP;
+	entry->ip_header.proto = IPPROTO_UDP;
 	assert_refused(table, EINVAL, "protocol 6");
-	entry->ip.proto = IPPROTO_TCP;
-	entry->ip.invflags = IPT_INV_PROTO;
+	entry->ip_header.proto = IPPROTO_TCP;
+	entry->ip_header.invflags = IP_INV_PROTO;
 	assert_refused(table, EINVAL, "protocol 6");
-	entry->ip.invflags = 0;
+	entry->ip_header.invflags = 0;
 	((struct xt_tcp *)match_of(entry)->data)->invflags = 0x10;
 	assert_refused(table, EINVAL, "match \"tcp\": unknown inversion flags 0x10");
 }
@@ -535,10 +536,10 @@ static void extensions_want_their_protocol(void **state)
 static void headers_are_checked(void **state)
 {
 	struct table *table = *state;
-	struct ipt_ip *ip = &blob_entry(table->replace, OUTPUT_RULE)->ip;
+	ip_rule *ip = &table_entry(table->replace, OUTPUT_RULE)->ip_header;
 
-	ip->flags = 0x04;
-	assert_refused(table, EINVAL, "filter OUTPUT rule 1: unknown flags 0x4");
+	ip->flags = IP_F_UNKNOWN;
+	assert_refused(table, EINVAL, "filter OUTPUT rule 1: unknown flags 0x");
 	ip->flags = 0;
 	ip->invflags = 0x80;
 	assert_refused(table, EINVAL, "filter OUTPUT rule 1: unknown inversion flags 0x80");
@@ -569,12 +570,12 @@ static void conntrack_is_noticed(void **state)
 {
 	const struct xt_conntrack_mtinfo3 info = {.match_flags = XT_CONNTRACK_STATE};
 	struct table *table = *state;
-	struct blob *blob = blob_new();
+	struct blob *blob = table_new();
 	struct ruleset *ruleset;
 
 	/* As in the kernel, where no packet gets, too. */
 	blob_chain(blob, "unused");
-	blob_rule(blob, "unused", "DROP");
+	table_rule(blob, "unused", "DROP");
 	blob_match(blob, "conntrack", 3, &info, sizeof(info));
 	free(table->replace);
 	table->replace = blob_build(blob, &table->length);
@@ -616,5 +617,5 @@ int main(void)
 		TEST(conntrack_is_noticed),
 	};
 
-	return cmocka_run_group_tests_name("ruleset", tests, NULL, NULL);
+	return cmocka_run_group_tests_name(TEST_NAME("ruleset"), tests, NULL, NULL);
 }
