@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A libFuzzer target: the bytes are the value of IPT_SO_SET_REPLACE. Whatever they are, decoding
- * gives a ruleset or an error with a reason; a ruleset can be compiled, and comes back as it was.
+ * A libFuzzer target: the first byte chooses the family (odd: IPv6), the others are the value of
+ * IPT_SO_SET_REPLACE. Whatever they are, decoding gives a ruleset or an error with a reason; a
+ * ruleset can be compiled, and comes back as it was.
  */
 #include "ruleset/ruleset.h"
 
 #include <linux/netfilter_ipv4/ip_tables.h>
+#include <linux/netfilter_ipv6/ip6t_opts.h>
+#include <linux/netfilter_ipv6/ip6t_rt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +38,26 @@ static void check_requirement(const struct predicate *predicate,
 	}
 }
 
+/* The counts in an operand stay inside of its arrays: the program walks them by these. */
+static void check_residual(const struct predicate *predicate, const struct step *step)
+{
+	const void *operand = predicate->operands + step->residual.operand;
+
+	CHECK(step->residual.operand % 8 == 0);
+	CHECK(step->residual.operand + step->residual.size <= predicate->operands_size);
+	switch (step->residual.kind) {
+	case RESIDUAL_IPV6_ROUTING:
+		CHECK(step->residual.size == sizeof(struct ip6t_rt));
+		CHECK(((const struct ip6t_rt *)operand)->addrnr <= IP6T_RT_HOPS);
+		break;
+	case RESIDUAL_IPV6_HOP_OPTIONS:
+	case RESIDUAL_IPV6_DESTINATION_OPTIONS:
+		CHECK(step->residual.size == sizeof(struct ip6t_opts));
+		CHECK(((const struct ip6t_opts *)operand)->optsnr <= IP6T_OPTS_OPTSNR);
+		break;
+	}
+}
+
 static void check_predicate(const struct predicate *predicate)
 {
 	CHECK(!predicate->failed);
@@ -46,8 +69,7 @@ static void check_predicate(const struct predicate *predicate)
 		if (step->kind == STEP_REQUIRE_EITHER)
 			check_requirement(predicate, &step->requirement[1]);
 		if (step->kind == STEP_RESIDUAL)
-			CHECK(step->residual.operand + step->residual.size <=
-			      predicate->operands_size);
+			check_residual(predicate, step);
 	}
 }
 
@@ -85,7 +107,7 @@ static void check_return(const struct ruleset *ruleset, const uint8_t *data)
 	memcpy(bytes, data, sizeof(struct ipt_replace));
 	memset(counters, 0xab, ruleset->n_entries * sizeof(*counters));
 	ruleset_encode(ruleset, counters, bytes + sizeof(struct ipt_replace));
-	CHECK(ruleset_decode(NFPROTO_IPV4, bytes, length, &again, NULL) == 0);
+	CHECK(ruleset_decode(ruleset->family, bytes, length, &again, NULL) == 0);
 	CHECK(ruleset_equal(ruleset, again));
 	CHECK(again->n_chains == ruleset->n_chains && again->conntrack == ruleset->conntrack);
 	ruleset_free(again);
@@ -98,8 +120,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct predicate predicate = {0};
 	struct message message = {0};
 	struct ruleset *ruleset = NULL;
-	int r = ruleset_decode(NFPROTO_IPV4, data, size, &ruleset, &message);
+	int r;
 
+	if (!size)
+		return 0;
+	r = ruleset_decode(data[0] % 2 ? NFPROTO_IPV6 : NFPROTO_IPV4, data + 1, size - 1, &ruleset,
+			   &message);
 	if (r < 0) {
 		CHECK(!ruleset);
 		CHECK(message.text[0]);
@@ -108,7 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(r == 0 && ruleset);
 	for (uint32_t i = 0; i < ruleset->n_chains; i++)
 		check_chain(ruleset, i, &predicate);
-	check_return(ruleset, data);
+	check_return(ruleset, data + 1);
 	predicate_free(&predicate);
 	ruleset_free(ruleset);
 	return 0;

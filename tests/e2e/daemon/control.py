@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The client's side of src/abi/control.h, and tables as struct ipt_replace has them."""
+"""The client's side of src/abi/control.h, and tables as struct ipt_replace has them.
+
+What depends on the address family takes it as an argument, which is IPv4 unless given."""
 
 import socket
 import struct
@@ -8,7 +10,7 @@ from dataclasses import dataclass
 MAGIC = 0x62697074
 VERSION = 1
 MAX_LENGTH = 512 << 20
-IPV4 = 2
+IPV4, IPV6 = 2, 10  # NFPROTO_IPV4, NFPROTO_IPV6
 
 GET_INFO = 1
 GET_ENTRIES = 2
@@ -52,26 +54,30 @@ def receive_answer(client: socket.socket) -> Answer:
     return Answer(error, message, receive_exactly(client, length))
 
 
-def ask(client: socket.socket, operation: int, payload: bytes = b"") -> Answer:
-    client.sendall(header(operation, len(payload)) + payload)
+def ask(client: socket.socket, operation: int, payload: bytes = b"", family: int = IPV4) -> Answer:
+    client.sendall(header(operation, len(payload), family=family) + payload)
     return receive_answer(client)
 
 
-def get_info(client: socket.socket) -> Answer:
-    return ask(client, GET_INFO, struct.pack("=32s52x", b"filter"))
+def get_info(client: socket.socket, family: int = IPV4) -> Answer:
+    return ask(client, GET_INFO, struct.pack("=32s52x", b"filter"), family)
 
 
-def number_of_entries(client: socket.socket) -> int:
-    return struct.unpack_from("=I", get_info(client).payload, 76)[0]
+def number_of_entries(client: socket.socket, family: int = IPV4) -> int:
+    return struct.unpack_from("=I", get_info(client, family).payload, 76)[0]
 
 
-def make_entry(matches: bytes, target: bytes) -> bytes:
-    target_offset = 112 + len(matches)
-    return struct.pack("=84xIHHI16x", 0, target_offset, target_offset + len(target), 0) + matches + target
+def make_entry(matches: bytes, target: bytes, family: int = IPV4) -> bytes:
+    """A struct ipt_entry or ip6t_entry that has nothing set in its header."""
+    # struct ip6t_entry has four bytes more before the counters, so that these are aligned.
+    header_size, padding = (136, 4) if family == IPV6 else (84, 0)
+    offset = header_size + 28 + padding + len(matches)
+    sizes = struct.pack(f"=IHHI{padding}x16x", 0, offset, offset + len(target), 0)
+    return bytes(header_size) + sizes + matches + target
 
 
-def make_standard(verdict: int, matches: bytes = b"") -> bytes:
-    return make_entry(matches, struct.pack("=H29sBi4x", 40, b"", 0, verdict))
+def make_standard(verdict: int, matches: bytes = b"", family: int = IPV4) -> bytes:
+    return make_entry(matches, struct.pack("=H29sBi4x", 40, b"", 0, verdict), family)
 
 
 def make_conntrack_match() -> bytes:
@@ -81,7 +87,7 @@ def make_conntrack_match() -> bytes:
     return struct.pack("=H29sB", size, b"conntrack", 3) + information.ljust(size - 32, b"\0")
 
 
-def make_table(input_rules: list[bytes], num_counters: int) -> bytes:
+def make_table(input_rules: list[bytes], num_counters: int, family: int = IPV4) -> bytes:
     """The filter table with these rules in INPUT, and policies ACCEPT."""
     hook_entry, underflow = [NO_OFFSET] * 5, [NO_OFFSET] * 5
     entries = b""
@@ -89,14 +95,16 @@ def make_table(input_rules: list[bytes], num_counters: int) -> bytes:
         hook_entry[hook] = len(entries)
         entries += b"".join(input_rules) if hook == INPUT else b""
         underflow[hook] = len(entries)
-        entries += make_standard(ACCEPT)
-    entries += make_entry(b"", struct.pack("=H29sB30s2x", 64, b"ERROR", 0, b"ERROR"))
+        entries += make_standard(ACCEPT, family=family)
+    entries += make_entry(b"", struct.pack("=H29sB30s2x", 64, b"ERROR", 0, b"ERROR"), family)
     return struct.pack("=32sIII5I5IIQ", b"filter", 0b1110, len(input_rules) + 4, len(entries),
                        *hook_entry, *underflow, num_counters, 0) + entries
 
 
-def replace(client: socket.socket, input_rules: list[bytes]) -> Answer:
-    return ask(client, SET_REPLACE, make_table(input_rules, number_of_entries(client)))
+def replace(client: socket.socket, input_rules: list[bytes], family: int = IPV4) -> Answer:
+    return ask(client, SET_REPLACE, make_table(input_rules, number_of_entries(client, family), family),
+               family)
 
 
-CONNTRACK_RULE = make_standard(DROP, make_conntrack_match())
+def conntrack_rule(family: int = IPV4) -> bytes:
+    return make_standard(DROP, make_conntrack_match(), family)

@@ -8,6 +8,7 @@ import random
 import select
 import signal
 import socket
+import struct
 import subprocess
 import unittest
 
@@ -205,26 +206,30 @@ class Clients(DaemonTest):
         print(f"seed {seed} (BPF_IPTABLES_SEED)")
         generator = random.Random(seed)
         client = self.connect()
-        self.assertEqual(control.replace(client, [control.make_standard(control.DROP)]).error, 0)
+        for family in (control.IPV4, control.IPV6):
+            self.assertEqual(control.replace(client, self.undone(family), family).error, 0)
         before = control.get_info(client).payload
-        table = control.make_table([control.CONNTRACK_RULE], 5)
         for _ in range(300):
-            self.send_hostile(generator, table)
+            self.send_hostile(generator, generator.choice([control.IPV4, control.IPV6]))
         self.assertEqual(control.get_info(client).payload, before)
+        self.assertEqual(control.number_of_entries(client, control.IPV6), 5)
         self.assertIsNone(self.daemon.process.poll())
 
-    def send_hostile(self, generator: random.Random, table: bytes) -> None:
+    def undone(self, family: int) -> list[bytes]:
+        return [control.make_standard(control.DROP, family=family)]
+
+    def send_hostile(self, generator: random.Random, family: int) -> None:
         """A table with a few wrong bytes, or cut short; it may be right by chance, so is undone."""
+        table = control.make_table([control.conntrack_rule(family)], 5, family)
         payload = bytearray(table[:generator.choice([len(table), generator.randrange(len(table))])])
         for _ in range(generator.randrange(1, 4)):
             if payload:
                 payload[generator.randrange(len(payload))] = generator.choice([0, 1, 127, 128, 255])
         with self.sandbox.connect() as client:
             operation = generator.choice([control.SET_REPLACE] * 4 + [*range(9), 255])
-            if control.ask(client, operation, bytes(payload)).error == 0:
-                undo = control.make_table([control.make_standard(control.DROP)],
-                                          control.number_of_entries(client))
-                self.assertEqual(control.ask(client, control.SET_REPLACE, undo).error, 0)
+            if control.ask(client, operation, bytes(payload), family).error == 0:
+                answer = control.replace(client, self.undone(family), family)
+                self.assertEqual(answer.error, 0, answer.message)
 
     def test_those_out_of_step_are_told_and_dismissed(self) -> None:
         for wrong in (control.header(control.GET_INFO, 84, magic=1),
@@ -241,13 +246,21 @@ class Clients(DaemonTest):
 class Conntrack(DaemonTest):
     """Connection tracking is on in the namespace exactly while a rule needs it."""
 
+    family = control.IPV4
+    host = "127.0.0.1"
+    table = "ip bpf-iptables"
+    other_table = "ip6 bpf-iptables"
+
     def setUp(self) -> None:
         super().setUp()
         self.daemon = self.sandbox.start_daemon()
 
+    def socket_family(self) -> str:
+        return "socket.AF_INET6" if self.family == control.IPV6 else "socket.AF_INET"
+
     def is_tracked(self) -> bool:
         code = ("import socket\n"
-                "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9))\n"
+                f"socket.socket({self.socket_family()}, socket.SOCK_DGRAM).sendto(b'x', ('{self.host}', 9))\n"
                 "print(open('/proc/sys/net/netfilter/nf_conntrack_count').read())\n")
         self.sandbox.run("conntrack", "--flush")
         return int(self.sandbox.output("/usr/bin/python3", "-c", code)) > 0
@@ -256,12 +269,13 @@ class Conntrack(DaemonTest):
         return set(self.sandbox.output("nft", "list", "tables").splitlines())
 
     def switch(self, on: bool) -> None:
-        answer = control.replace(self.connect(), [control.CONNTRACK_RULE] if on else [])
+        answer = control.replace(self.connect(), [control.conntrack_rule(self.family)] if on else [],
+                                 self.family)
         self.assertEqual(answer.error, 0, answer.message)
 
     def assert_off(self) -> None:
         """The kernel takes its hooks away a little later."""
-        self.assertNotIn("table ip bpf-iptables", self.tables())
+        self.assertNotIn(f"table {self.table}", self.tables())
         wait_until(lambda: not self.is_tracked(), "connections are not tracked any more")
 
     def test_on_and_off(self) -> None:
@@ -277,7 +291,8 @@ class Conntrack(DaemonTest):
     def test_a_refused_table_leaves_it_as_it_was(self) -> None:
         client = self.connect()
         answer = control.ask(client, control.SET_REPLACE,
-                             control.make_table([control.CONNTRACK_RULE], 99))
+                             control.make_table([control.conntrack_rule(self.family)], 99, self.family),
+                             self.family)
         self.assertEqual(answer.error, -errno.EAGAIN)
         self.assertFalse(self.is_tracked())
 
@@ -290,20 +305,21 @@ class Conntrack(DaemonTest):
         self.sandbox.output("nft", "add table ip user")
         self.switch(True)
         self.sandbox.output("nft", "flush ruleset")
-        self.assertEqual(self.tables(), {"table ip bpf-iptables"})
+        self.assertEqual(self.tables(), {f"table {self.table}"})
         self.assertTrue(self.is_tracked())
-        self.assertNotEqual(self.sandbox.run("nft", "delete table ip bpf-iptables").returncode, 0)
+        self.assertNotEqual(self.sandbox.run("nft", f"delete table {self.table}").returncode, 0)
 
     def test_tables_of_the_user_stay(self) -> None:
-        self.sandbox.output("nft", "add table ip user; add table ip6 bpf-iptables")
+        self.sandbox.output("nft", f"add table ip user; add table {self.other_table}")
         mine = self.tables()
         self.switch(True)
         self.switch(False)
         self.assertEqual(self.tables(), mine)
 
     def test_it_stays_on_for_those_who_want_it_too(self) -> None:
-        self.sandbox.output("nft", "add table ip user; add chain ip user c; "
-                            "add rule ip user c ct state new")
+        kind = self.table.split()[0]
+        self.sandbox.output("nft", f"add table {kind} user; add chain {kind} user c; "
+                            f"add rule {kind} user c ct state new")
         self.switch(True)
         self.switch(False)
         self.assertTrue(self.is_tracked())
@@ -311,7 +327,7 @@ class Conntrack(DaemonTest):
     def test_what_a_killed_daemon_left_is_taken_over(self) -> None:
         self.switch(True)
         self.daemon.stop(signal.SIGKILL)
-        self.assertIn("table ip bpf-iptables", self.tables())
+        self.assertIn(f"table {self.table}", self.tables())
         self.sandbox.start_daemon()
         self.assert_off()
         self.switch(True)
@@ -322,17 +338,76 @@ class Conntrack(DaemonTest):
             self.sandbox.command("nft", "-i"), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, text=True)
         try:
-            owner.stdin.write("add table ip bpf-iptables { flags owner; }\n")
+            owner.stdin.write(f"add table {self.table} {{ flags owner; }}\n")
             owner.stdin.flush()
-            wait_until(lambda: "table ip bpf-iptables" in self.tables(), "nft has made its table")
+            wait_until(lambda: f"table {self.table}" in self.tables(), "nft has made its table")
             client = self.connect()
-            answer = control.replace(client, [control.CONNTRACK_RULE])
+            answer = control.replace(client, [control.conntrack_rule(self.family)], self.family)
             self.assertEqual(answer.error, -errno.EPERM)
             self.assertIn("another process owns", answer.message)
-            self.assertEqual(control.number_of_entries(client), 4)
+            self.assertIn(f"'{self.table}'", answer.message)
+            self.assertEqual(control.number_of_entries(client, self.family), 4)
         finally:
             owner.kill()
             owner.communicate()
+
+
+class ConntrackIpv6(Conntrack):
+    family = control.IPV6
+    host = "::1"
+    table = "ip6 bpf-iptables"
+    other_table = "ip bpf-iptables"
+
+
+class Families(DaemonTest):
+    """Two tables that know nothing of each other, in one daemon."""
+
+    FAMILIES = (control.IPV4, control.IPV6)
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.sandbox.start_daemon()
+
+    def table(self, family: int) -> bytes:
+        """The entries, with their counters."""
+        client = self.connect()
+        size = struct.unpack_from("=I", control.get_info(client, family).payload, 80)[0]
+        request = struct.pack("=32sI4x", b"filter", size)
+        answer = control.ask(client, control.GET_ENTRIES, request, family)
+        self.assertEqual(answer.error, 0, answer.message)
+        return answer.payload
+
+    def ping(self, host: str) -> int:
+        return self.sandbox.run("ping", "-c", "1", "-W", "1", host).returncode
+
+    def test_a_change_of_one_leaves_the_other(self) -> None:
+        for one, other in (self.FAMILIES, self.FAMILIES[::-1]):
+            before = self.table(other)
+            answer = control.replace(self.connect(), [control.make_standard(control.DROP, family=one)], one)
+            self.assertEqual(answer.error, 0, answer.message)
+            self.assertEqual(control.number_of_entries(self.connect(), one), 5)
+            self.assertEqual(self.table(other), before)
+
+    def test_each_judges_and_counts_its_own_packets(self) -> None:
+        hosts = {control.IPV4: "127.0.0.1", control.IPV6: "::1"}
+        wait_until(lambda: self.ping("::1") == 0, "the loopback interface has its address")
+        for one, other in (self.FAMILIES, self.FAMILIES[::-1]):
+            client = self.connect()
+            control.replace(client, [control.make_standard(control.DROP, family=one)], one)
+            before = self.table(other)
+            self.assertNotEqual(self.ping(hosts[one]), 0, hosts[one])
+            self.assertEqual(self.table(other), before, "the other family's counters")
+            self.assertEqual(self.ping(hosts[other]), 0, hosts[other])
+            self.assertNotEqual(self.table(other), before, "the other family's counters")
+            self.assertEqual(control.replace(client, [], one).error, 0)
+
+    def test_a_table_of_one_is_none_of_the_other(self) -> None:
+        client = self.connect()
+        for one, other in (self.FAMILIES, self.FAMILIES[::-1]):
+            table = control.make_table([control.make_standard(control.DROP, family=one)], 4, one)
+            answer = control.ask(client, control.SET_REPLACE, table, other)
+            self.assertEqual(answer.error, -errno.EINVAL)
+            self.assertEqual(control.number_of_entries(client, other), 4)
 
 
 if __name__ == "__main__":

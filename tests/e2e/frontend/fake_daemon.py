@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from family import (GET_ENTRIES, GET_INFO, GET_REVISION_MATCH, GET_REVISION_TARGET, IPV4, SET_ADD_COUNTERS,
+                    SET_REPLACE, TABLE_IN_USE, Family)
 from namespace import Namespace
 
 DIRECTORY = Path("/run/bpf-iptables")
@@ -21,14 +23,7 @@ VERSION = 1
 REQUEST = struct.Struct("=IHBBI")
 RESPONSE = struct.Struct("=IiII")
 
-GET_INFO, GET_ENTRIES, GET_REVISION_MATCH, GET_REVISION_TARGET, SET_REPLACE, SET_ADD_COUNTERS, \
-    TABLE_IN_USE = range(1, 8)
-
-SOL_IP = 0
-KERNEL_OPTIONS = {GET_INFO: 64, GET_ENTRIES: 65, GET_REVISION_MATCH: 66, GET_REVISION_TARGET: 67,
-                  SET_REPLACE: 64, SET_ADD_COUNTERS: 65}
-
-# linux/netfilter_ipv4/ip_tables.h
+# linux/netfilter_ipv4/ip_tables.h, and the same in linux/netfilter_ipv6/ip6_tables.h
 ENTRIES_HEADER = struct.Struct("=32sI4x")
 REPLACE_COUNTERS = struct.Struct("=IQ")  # num_counters, counters
 REPLACE_COUNTERS_OFFSET = 84
@@ -41,7 +36,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 class Request:
     operation: int
     payload: bytes
-    family: int = 2
+    family: int = IPV4.number
     version: int = VERSION
     client: int = 0  # the process that asks
 
@@ -65,9 +60,9 @@ HANG_UP = b""
 class KernelTable:
     """The filter table of a network namespace, through its kernel."""
 
-    def __init__(self, namespace: Namespace):
-        self.namespace = namespace
-        self.socket = namespace.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    def __init__(self, namespace: Namespace, family: Family):
+        self.family = family
+        self.socket = namespace.socket(family.address_family, socket.SOCK_RAW, socket.IPPROTO_RAW)
         self.in_use = 0
 
     def close(self) -> None:
@@ -90,14 +85,16 @@ class KernelTable:
             length += ENTRIES_HEADER.unpack(request.payload)[1]
         buffer = ctypes.create_string_buffer(request.payload, length)
         size = ctypes.c_uint32(length)
-        option = KERNEL_OPTIONS[request.operation]
-        if libc.getsockopt(self.socket.fileno(), SOL_IP, option, buffer, ctypes.byref(size)) < 0:
+        option = self.family.options[request.operation]
+        if libc.getsockopt(self.socket.fileno(), self.family.level, option, buffer,
+                           ctypes.byref(size)) < 0:
             return Answer(error=ctypes.get_errno())
         return Answer(payload=buffer.raw)
 
     def set(self, request: Request, payload: bytes) -> Answer:
-        option = KERNEL_OPTIONS[request.operation]
-        if libc.setsockopt(self.socket.fileno(), SOL_IP, option, payload, len(payload)) < 0:
+        option = self.family.options[request.operation]
+        if libc.setsockopt(self.socket.fileno(), self.family.level, option, payload,
+                           len(payload)) < 0:
             return Answer(error=ctypes.get_errno())
         return Answer()
 
@@ -114,11 +111,13 @@ class KernelTable:
 
 @dataclass
 class FakeDaemon:
-    """Serves @served with the table of @backend, until stop()."""
+    """Serves @served with the table of @backend, until stop(); requests of another family than
+    @family are failures."""
 
     served: Namespace
     backend: Namespace
     script: Script | None = None
+    family: Family = IPV4
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     failures: list[str] = field(default_factory=list)
@@ -127,7 +126,7 @@ class FakeDaemon:
         DIRECTORY.mkdir(mode=0o700, exist_ok=True)
         self.path = DIRECTORY / f"net-{self.served.cookie()}.sock"
         self.path.unlink(missing_ok=True)
-        self.table = KernelTable(self.backend)
+        self.table = KernelTable(self.backend, self.family)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(str(self.path))
         self.path.chmod(0o600)
@@ -169,6 +168,8 @@ class FakeDaemon:
             magic, version, family, operation, length = REQUEST.unpack(header)
             if magic != MAGIC:
                 raise ValueError(f"request with magic {magic:#x}")
+            if family != self.family.number:
+                raise ValueError(f"request of family {family}")
             request = Request(operation, receive(connection, length), family, version,
                               client)
             self.requests.append(request)
@@ -186,7 +187,7 @@ class FakeDaemon:
         return self.usual(request)
 
     def usual(self, request: Request) -> Answer:
-        names = self.served.table_names()
+        names = self.served.table_names(self.family.names)
         return self.table.call(request, len([name for name in names if name != "filter"]))
 
 

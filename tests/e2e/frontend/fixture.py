@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fake_daemon import FakeDaemon, Script
+from family import IPV4, Family
 from namespace import Namespace, Result, run
 
 SOURCE = Path(__file__).resolve().parents[3]
@@ -19,8 +20,8 @@ BUILD = Path(os.environ.get("BPF_IPTABLES_BUILD", SOURCE / "build"))
 FRONTEND = BUILD / "src" / "frontend"
 LIBRARY = FRONTEND / "libbpfiptables-preload.so"
 PROGRAM = Path("/usr/sbin/xtables-legacy-multi")
-LEGACY = {"iptables": "/usr/sbin/iptables-legacy", "iptables-save": "/usr/sbin/iptables-legacy-save",
-          "iptables-restore": "/usr/sbin/iptables-legacy-restore"}
+LEGACY = {f"{iptables}{suffix}": f"/usr/sbin/{iptables}-legacy{suffix}"
+          for iptables in ("iptables", "ip6tables") for suffix in ("", "-save", "-restore")}
 
 
 def without_time(text: str) -> str:
@@ -28,6 +29,10 @@ def without_time(text: str) -> str:
 
 
 class FrontendTest(unittest.TestCase):
+    """Programs are named as in IPv4; a subclass of another family runs those of its own."""
+
+    family: Family = IPV4
+
     @classmethod
     def setUpClass(cls) -> None:
         if not LIBRARY.exists():
@@ -49,17 +54,21 @@ class FrontendTest(unittest.TestCase):
         return namespace
 
     def start_daemon(self, script: Script | None = None) -> FakeDaemon:
-        daemon = FakeDaemon(self.served, self.backend, script).start()
+        daemon = FakeDaemon(self.served, self.backend, script, self.family).start()
         self.addCleanup(lambda: self.assertEqual(daemon.failures, [], "requests as in control.h"))
         self.addCleanup(daemon.stop)
         return daemon
 
     def ours(self, program: str, *arguments: str, text: str = "") -> Result:
-        return self.served.run([str(FRONTEND / f"bpf-{program}"), *arguments], text,
+        return self.served.run([str(self.command(program)), *arguments], text,
                                env=self.environment)
 
+    def command(self, program: str) -> Path:
+        return FRONTEND / f"bpf-{self.family.program(program)}"
+
     def legacy(self, namespace: Namespace, program: str, *arguments: str, text: str = "") -> Result:
-        return namespace.run([LEGACY[program], *arguments], text, env=self.environment)
+        return namespace.run([LEGACY[self.family.program(program)], *arguments], text,
+                             env=self.environment)
 
     def run_replaced(self, files: dict[str, str | Path], command: Sequence[str],
                      first: str = "") -> Result:
@@ -95,13 +104,14 @@ class FrontendTest(unittest.TestCase):
     def assert_refused(self, result: Result, text: str) -> None:
         """By the launcher: our exit status, our text, and no table used in the kernel."""
         self.assert_result(result, 4, stdout="")
-        self.assertTrue(result.stderr.startswith("bpf-iptables: "), str(result))
+        self.assertTrue(result.stderr.startswith(f"{self.family.program('bpf-iptables')}: "),
+                        str(result))
         self.assert_says(result, text)
         self.assert_kernel_tables([])
 
     def assert_kernel_tables(self, names: list[str]) -> None:
         """Of the served namespace: a table is in the kernel's list as soon as somebody asked for it."""
-        self.assertEqual(self.served.table_names(), names, "tables that the kernel has in use")
+        self.assertEqual(self.served.table_names(self.family.names), names, "tables that the kernel has in use")
 
     def assert_same_as_legacy(self, reference: Namespace, program: str, *arguments: str,
                               text: str = "") -> Result:

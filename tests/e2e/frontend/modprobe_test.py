@@ -5,7 +5,7 @@ still is, when the kernel says that it lacks ip_tables.
 
 A kernel without ip_tables is played by an empty directory in the place of /proc/net (libxtables looks
 whether ip_tables_names is there) and a seccomp filter that answers ENOPROTOOPT to all of ip_tables'
-options. modprobe is a script, given by --modprobe, that writes down how it was called."""
+options, and ip6_tables'. modprobe is a script, given by --modprobe, that writes down how it was called."""
 
 import errno
 import sys
@@ -13,17 +13,18 @@ import unittest
 
 from fake_daemon import (GET_ENTRIES, GET_INFO, GET_REVISION_MATCH, GET_REVISION_TARGET, HANG_UP,
                          SET_REPLACE, USUAL, Answer, Request)
-from fixture import FRONTEND, LEGACY, FrontendTest
+from family import IPV6
+from fixture import LEGACY, FrontendTest
 from namespace import Result
 
-# Runs a command with getsockopt(SOL_IP, 64 ...) failing as in a kernel that has no ip_tables.
+# Runs a command with getsockopt(SOL_IP or SOL_IPV6, 64 ...) failing as in a kernel that has no ip_tables.
 WITHOUT_TABLES = f"""#!{sys.executable} -I
 import ctypes, errno, os, platform, struct, sys
 ALLOW, ERRNO, LOAD, EQUAL, AT_LEAST, RETURN = 0x7fff0000, 0x50000, 0x20, 0x15, 0x35, 0x06
 getsockopt = {{"x86_64": 55, "aarch64": 209}}[platform.machine()]
 # Offsets in struct seccomp_data: number 0, level 24, option 32.
-program = [(LOAD, 0, 0, 0), (EQUAL, 0, 6, getsockopt), (LOAD, 0, 0, 24), (EQUAL, 0, 4, 0),
-           (LOAD, 0, 0, 32), (AT_LEAST, 0, 2, 64), (AT_LEAST, 1, 0, 68),
+program = [(LOAD, 0, 0, 0), (EQUAL, 0, 7, getsockopt), (LOAD, 0, 0, 24), (EQUAL, 1, 0, 0), (EQUAL, 0, 4, 41),
+           (LOAD, 0, 0, 32), (AT_LEAST, 0, 2, 64), (AT_LEAST, 1, 0, 70),
            (RETURN, 0, 0, ERRNO | errno.ENOPROTOOPT), (RETURN, 0, 0, ALLOW)]
 code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *one) for one in program))
 filter = ctypes.create_string_buffer(struct.pack("@HP", len(program), ctypes.addressof(code)))
@@ -46,7 +47,7 @@ class ModprobeTest(FrontendTest):
                                  "mount -t tmpfs none /proc/$$/net")
 
     def ours_without_tables(self, program: str, *arguments: str) -> Result:
-        return self.run_without_tables(str(FRONTEND / f"bpf-{program}"), "-M", str(self.modprobe),
+        return self.run_without_tables(str(self.command(program)), "-M", str(self.modprobe),
                                        *arguments)
 
     def modprobe_calls(self) -> list[str]:
@@ -55,10 +56,10 @@ class ModprobeTest(FrontendTest):
         return calls
 
     def test_iptables_itself_would_start_it(self) -> None:
-        result = self.run_without_tables(LEGACY["iptables"], "-M", str(self.modprobe), "-S")
+        result = self.run_without_tables(LEGACY[self.family.program("iptables")], "-M", str(self.modprobe), "-S")
         self.assert_result(result, 3)
         self.assert_says(result, "iptables who? (do you need to insmod?)")
-        self.assertEqual(self.modprobe_calls(), ["ip_tables"])
+        self.assertEqual(self.modprobe_calls(), [self.family.module])
 
     def test_not_for_the_filter_table(self) -> None:
         self.start_daemon()
@@ -90,7 +91,7 @@ class ModprobeTest(FrontendTest):
         result = self.ours_without_tables("iptables", "-t", "nat", "-S")
         self.assert_result(result, 3, stdout="")
         self.assert_says(result, "iptables who? (do you need to insmod?)")
-        self.assertEqual(self.modprobe_calls(), ["ip_tables"])
+        self.assertEqual(self.modprobe_calls(), [self.family.module])
 
     def test_for_an_extension_that_only_the_kernel_can_know(self) -> None:
         def script(request: Request) -> Answer:
@@ -100,7 +101,7 @@ class ModprobeTest(FrontendTest):
 
         self.start_daemon(script)
         self.ours_without_tables("iptables", "-t", "nat", "-A", "POSTROUTING", "-j", "MASQUERADE")
-        self.assertEqual(self.modprobe_calls()[0], "ip_tables -q")
+        self.assertEqual(self.modprobe_calls()[0], f"{self.family.module} -q")
 
     def test_list_of_tables_where_the_kernel_has_none(self) -> None:
         """iptables-save then takes it that no table is in use; the daemon's may be."""
@@ -112,6 +113,10 @@ class ModprobeTest(FrontendTest):
         self.assertIn("*filter\n", result.stdout, str(result))
         self.assertIn("-A INPUT -j DROP\n", result.stdout, str(result))
         self.assertEqual(self.modprobe_calls(), [], "calls of modprobe")
+
+
+class ModprobeIpv6Test(ModprobeTest):
+    family = IPV6
 
 
 if __name__ == "__main__":

@@ -62,8 +62,8 @@ class Namespace:
         with self.socket(socket.AF_UNIX, socket.SOCK_STREAM) as own:
             return struct.unpack("=Q", own.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8))[0]
 
-    def table_names(self) -> list[str]:
-        return self.run(["cat", "/proc/net/ip_tables_names"]).stdout.split()
+    def table_names(self, file: str = "ip_tables_names") -> list[str]:
+        return self.run(["cat", f"/proc/net/{file}"]).stdout.split()
 
 
 def enter(fd: int) -> None:

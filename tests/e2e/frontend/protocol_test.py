@@ -12,12 +12,12 @@ from collections.abc import Callable
 from fake_daemon import (ENTRIES_HEADER, GET_ENTRIES, GET_INFO, GET_REVISION_MATCH, HANG_UP, MAGIC,
                          RESPONSE, SET_ADD_COUNTERS, SET_REPLACE, TABLE_IN_USE, USUAL, VERSION,
                          Answer, Request, Script, for_operation)
+from family import IPV6
 from fixture import FrontendTest
 
 APPEND = ("-A", "INPUT", "-p", "udp", "-m", "udp", "--dport", "53", "-j", "DROP")
 LOST = "the connection to bpf-iptablesd is lost"
 MALFORMED = "the answer of bpf-iptablesd is malformed"
-NFPROTO_IPV4 = 2
 # struct xt_entry_match: the revision comes behind the name, which is of 29 bytes.
 MATCH_REVISION_OFFSET = 29
 
@@ -44,9 +44,10 @@ class ProtocolTest(FrontendTest):
         self.assertIn(result.status, statuses, f"exit status expected of\n{result}")
         self.assertEqual(result.stdout, "", str(result))
         lines = result.stderr.splitlines()
-        self.assertTrue(lines and lines[0].startswith("bpf-iptables: "), f"our reason first\n{result}")
+        ours = self.family.program("bpf-iptables: ")
+        self.assertTrue(lines and lines[0].startswith(ours), f"our reason first\n{result}")
         self.assertIn(says, lines[0], str(result))
-        self.assertEqual(result.stderr.count("bpf-iptables: "), 1, f"the reason once\n{result}")
+        self.assertEqual(result.stderr.count(ours), 1, f"the reason once\n{result}")
         self.assertGreater(len(lines), 1, f"iptables' own line after it\n{result}")
         self.assert_kernel_tables([])
 
@@ -116,7 +117,7 @@ class ProtocolTest(FrontendTest):
         result = self.ours("iptables-save")
         self.assert_result(result, 1, stdout="")
         self.assert_says(result, LOST)
-        self.assert_says(result, "Failed to list table names in /proc/net/ip_tables_names")
+        self.assert_says(result, f"Failed to list table names in /proc/net/{self.family.names}")
 
     def test_alarm_in_the_middle_of_an_answer(self) -> None:
         """iptables leaves the alarm of -w running, and its handler interrupts system calls."""
@@ -145,28 +146,29 @@ class ErrorTest(FrontendTest):
         ):
             self.daemon.script = for_operation(SET_REPLACE, Answer(error, reason))
             self.assert_result(self.ours("iptables", *APPEND), status, stdout="",
-                               stderr=f"bpf-iptables: {reason}\n{words}")
+                               stderr=self.family.program(f"bpf-iptables: {reason}\n{words}"))
         self.daemon.script = for_operation(SET_REPLACE, Answer(errno.EINVAL))
         self.assert_result(self.ours("iptables", *APPEND), 1,
-                           stderr="iptables: Invalid argument. Run `dmesg' for more information.\n")
+                           stderr=self.family.program("iptables: Invalid argument. Run `dmesg' for more "
+                                                      "information.\n"))
 
     def test_reason_is_said_once_though_iptables_asks_twice(self) -> None:
         self.daemon.script = for_operation(GET_INFO, Answer(errno.EBUSY, "not now"))
         result = self.ours("iptables-restore", text="*filter\nCOMMIT\n")
         self.assert_result(result, 2, stdout="")
         self.assertEqual(self.daemon.operations().count(GET_INFO), 2, "questions")
-        self.assertEqual(result.stderr.count("bpf-iptables: not now\n"), 1, str(result))
+        self.assertEqual(result.stderr.count(self.family.program("bpf-iptables: not now\n")), 1, str(result))
 
     def test_reason_cannot_steer_the_terminal(self) -> None:
         self.daemon.script = for_operation(SET_REPLACE, Answer(errno.EINVAL, "a\x1b[2Jb\nc\rd\x7fe\tf"))
         result = self.ours("iptables", *APPEND)
-        self.assertTrue(result.stderr.startswith("bpf-iptables: a?[2Jb c?d?e f\n"), str(result))
+        self.assertTrue(result.stderr.startswith(f"{self.family.program('bpf-iptables')}: a?[2Jb c?d?e f\n"), str(result))
 
     def test_long_reason_is_cut(self) -> None:
         self.daemon.script = for_operation(SET_REPLACE, Answer(errno.EINVAL, "x" * 5000))
         result = self.ours("iptables", *APPEND)
         self.assert_result(result, 1)
-        self.assertRegex(result.stderr, "^bpf-iptables: x{500,600}\niptables: Invalid argument")
+        self.assertRegex(result.stderr, self.family.program("^bpf-iptables: x{500,600}\niptables: Invalid argument"))
 
 
 class RequestTest(FrontendTest):
@@ -176,7 +178,7 @@ class RequestTest(FrontendTest):
             self.assert_result(self.ours("iptables-restore", text="*filter\n-A INPUT -j DROP\nCOMMIT\n"),
                                0, stdout="", stderr="")
         self.assertEqual({(request.version, request.family) for request in daemon.requests},
-                         {(VERSION, NFPROTO_IPV4)}, "versions and families")
+                         {(VERSION, self.family.number)}, "versions and families")
         first, second = [request.payload for request in daemon.requests
                          if request.operation == SET_REPLACE]
         self.assertEqual(first[88:96], bytes(8), "the address in struct ipt_replace")
@@ -204,6 +206,18 @@ class RequestTest(FrontendTest):
         self.assertIn(GET_REVISION_MATCH, daemon.operations(), "what the daemon was asked first")
         listed = self.legacy(self.served, "iptables", "-t", "nat", "-S", "POSTROUTING").stdout
         self.assertIn("multiport --dports 1,2", listed)
+
+
+class ProtocolIpv6Test(ProtocolTest):
+    family = IPV6
+
+
+class ErrorIpv6Test(ErrorTest):
+    family = IPV6
+
+
+class RequestIpv6Test(RequestTest):
+    family = IPV6
 
 
 def await_alarm(pid: int) -> None:

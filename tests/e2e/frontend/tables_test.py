@@ -10,11 +10,13 @@ import time
 import unittest
 
 from fake_daemon import GET_ENTRIES, SET_REPLACE, TABLE_IN_USE, USUAL, Answer, Request
-from fixture import FRONTEND, FrontendTest, without_time
+from family import IPV6
+from fixture import FrontendTest, without_time
 
+# NETWORK and HOST: see family.py.
 SEVERAL_TABLES = """*nat
 :PREROUTING ACCEPT [0:0]
--A POSTROUTING -s 10.0.0.0/8 -j MASQUERADE
+-A POSTROUTING -s NETWORK -j MASQUERADE
 -A PREROUTING -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8080
 COMMIT
 *filter
@@ -50,7 +52,7 @@ COMMANDS = [
     ["-A", "INPUT", "--no-such-option"],
     ["-t", "nosuchtable", "-L"],
     ["-t", "filter", "-L", "-n", "-v", "-x"],
-    ["-t", "nat", "-A", "POSTROUTING", "-o", "eth0", "-j", "SNAT", "--to-source", "192.0.2.1"],
+    ["-t", "nat", "-A", "POSTROUTING", "-o", "eth0", "-j", "SNAT", "--to-source", "HOST"],
     ["-t", "nat", "-S"],
     ["-t", "nat", "-L", "nowhere"],
     ["-P", "FORWARD", "DROP"],
@@ -69,34 +71,34 @@ class TablesTest(FrontendTest):
         reference = self.namespace("reference")
         daemon = self.start_daemon()
         for arguments in COMMANDS:
-            self.assert_same_as_legacy(reference, "iptables", *arguments)
+            self.assert_same_as_legacy(reference, "iptables", *map(self.family.rules, arguments))
         self.assertIn(SET_REPLACE, daemon.operations(), "what the daemon was asked")
-        self.assertNotIn("filter", self.served.table_names(), "tables in the served kernel")
+        self.assertNotIn("filter", self.served.table_names(self.family.names), "tables in the served kernel")
 
     def test_restore_and_save_of_several_tables(self) -> None:
         reference = self.namespace("reference")
         self.start_daemon()
         for arguments in ([], ["--counters"], ["--noflush"], ["--test"]):
-            self.assert_same_as_legacy(reference, "iptables-restore", *arguments, text=SEVERAL_TABLES)
+            self.assert_same_as_legacy(reference, "iptables-restore", *arguments, text=self.family.rules(SEVERAL_TABLES))
             self.assert_same_as_legacy(reference, "iptables-save", "-c")
         self.assert_same_as_legacy(reference, "iptables-save", "-t", "filter")
         self.assert_same_as_legacy(reference, "iptables-save", "-t", "nat")
 
         kernel = self.legacy(self.served, "iptables-save").stdout
-        self.assertIn("-A POSTROUTING -s 10.0.0.0/8 -j MASQUERADE", kernel, "nat in the served kernel")
+        self.assertIn(self.family.rules("-A POSTROUTING -s NETWORK -j MASQUERADE"), kernel, "nat in the served kernel")
         self.assertIn("-j TCPMSS", kernel, "mangle in the served kernel")
         self.assertNotIn("*filter", kernel, "filter in the served kernel")
 
     def test_kernel_filter_table_stays_as_it_is(self) -> None:
-        rules = "*filter\n-A INPUT -s 192.0.2.77/32 -j DROP\nCOMMIT\n"
+        rules = self.family.rules("*filter\n-A INPUT -s OTHER/FULL -j DROP\nCOMMIT\n")
         self.legacy(self.served, "iptables-restore", text=rules)
         before = without_time(self.legacy(self.served, "iptables-save").stdout)
         self.start_daemon()
         self.assert_result(self.ours("iptables-save"), 0, stdout="")
         self.assert_result(self.ours("iptables", "-A", "INPUT", "-j", "ACCEPT"), 0)
-        self.assert_result(self.ours("iptables-restore", text=SEVERAL_TABLES), 0)
+        self.assert_result(self.ours("iptables-restore", text=self.family.rules(SEVERAL_TABLES)), 0)
         self.assert_result(self.ours("iptables", "-F"), 0)
-        self.assertNotIn("192.0.2.77", self.ours("iptables-save").stdout)
+        self.assertNotIn(self.family.rules("OTHER"), self.ours("iptables-save").stdout)
 
         after = without_time(self.legacy(self.served, "iptables-save", "-t", "filter").stdout)
         self.assertEqual(after, before, "the kernel's own filter table")
@@ -104,7 +106,7 @@ class TablesTest(FrontendTest):
     def test_failure_of_one_table_leaves_the_others_as_iptables_does(self) -> None:
         reference = self.namespace("reference")
         self.start_daemon()
-        text = SEVERAL_TABLES + "*filter\n-A INPUT -j NOWHERE\nCOMMIT\n"
+        text = self.family.rules(SEVERAL_TABLES) + "*filter\n-A INPUT -j NOWHERE\nCOMMIT\n"
         self.assert_same_as_legacy(reference, "iptables-restore", text=text)
         self.assert_same_as_legacy(reference, "iptables-save")
 
@@ -125,9 +127,14 @@ class TablesTest(FrontendTest):
                     self.assert_same_as_legacy(reference, "iptables", "-t", table, "-S")
                 self.assert_same_as_legacy(reference, "iptables-save")
 
+    def large_network(self, number: int) -> str:
+        if self.family is IPV6:
+            return f"fd00:{number + 1:x}::/32"
+        return f"10.{number >> 8}.{number & 255}.0/24"
+
     def test_large_table(self) -> None:
         self.start_daemon()
-        rules = [f"-A INPUT -s 10.{i >> 8}.{i & 255}.0/24 -p tcp -m tcp --dport {i + 1} -j DROP"
+        rules = [f"-A INPUT -s {self.large_network(i)} -p tcp -m tcp --dport {i + 1} -j DROP"
                  for i in range(20000)]
         text = "\n".join(["*filter", *rules, "COMMIT", ""])
         self.assert_result(self.ours("iptables-restore", text=text), 0, stderr="")
@@ -149,16 +156,17 @@ class TablesTest(FrontendTest):
                 return USUAL
             changed = True
             self.environment["XTABLES_LOCKFILE"] += ".other"  # the command holds the first one
-            self.legacy(self.backend, "iptables", "-A", "INPUT", "-s", "192.0.2.1")
+            self.legacy(self.backend, "iptables", "-A", "INPUT", "-s", self.family.rules("HOST"))
             return Answer(daemon.usual(request).error, "the table has changed")
 
         changed = False
         daemon = self.start_daemon(change)
         self.assert_result(self.ours("iptables", "-S", "INPUT"), 0, stderr="",
-                           stdout="-P INPUT ACCEPT\n-A INPUT -s 192.0.2.1/32\n")
+                           stdout=self.family.rules("-P INPUT ACCEPT\n-A INPUT -s HOST/FULL\n"))
 
     def test_option_of_ipset_goes_to_the_kernel(self) -> None:
-        created = self.served.run(["ipset", "create", "blocked", "hash:ip"])
+        created = self.served.run(["ipset", "create", "blocked", "hash:ip", "family",
+                                   "inet6" if self.family is IPV6 else "inet"])
         if created.status != 0:
             self.skipTest(f"no ipset here: {created.stderr.strip()}")
         self.start_daemon()
@@ -170,6 +178,10 @@ class TablesTest(FrontendTest):
                            "absent", "src")
         self.assert_result(absent, 2)
         self.assert_says(absent, "Set absent doesn't exist.")
+
+
+class TablesIpv6Test(TablesTest):
+    family = IPV6
 
 
 class LockTest(FrontendTest):
@@ -196,13 +208,13 @@ class LockTest(FrontendTest):
         with open(self.lock) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             result = self.run_replaced({"/run/xtables.lock": self.lock},
-                                       [FRONTEND / "bpf-iptables", "-w", "1", "-L"])
+                                       [self.command("iptables"), "-w", "1", "-L"])
         self.assert_result(result, 4, stdout="")
         self.assert_says(result, self.HELD)
 
     def test_waiting_for_the_lock(self) -> None:
         self.start_daemon()
-        command = self.served.command([str(FRONTEND / "bpf-iptables"), "-w", "-S", "INPUT"])
+        command = self.served.command([str(self.command("iptables")), "-w", "-S", "INPUT"])
         with open(self.lock, "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             process = subprocess.Popen(command, env=self.environment, text=True,

@@ -10,7 +10,8 @@ from pathlib import Path
 
 SOURCE = Path(os.environ.get("BPF_IPTABLES_SOURCE", Path(__file__).resolve().parents[3]))
 STANDARD_DIRECTORIES = ["bin", "sbin", "lib", "share", "share/man/man8"]
-COMMANDS = ["bpf-iptables", "bpf-iptables-save", "bpf-iptables-restore"]
+COMMANDS = ["bpf-iptables", "bpf-iptables-save", "bpf-iptables-restore",
+            "bpf-ip6tables", "bpf-ip6tables-save", "bpf-ip6tables-restore"]
 DAEMON = "bpf-iptablesd"
 
 

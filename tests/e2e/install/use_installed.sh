@@ -35,3 +35,14 @@ bpf-iptables-restore <<'END'
 COMMIT
 END
 ping -c 1 -W 5 127.0.0.1 >/dev/null
+
+bpf-ip6tables -A OUTPUT -p udp --dport 9 -j DROP
+if echo one packet 2>/dev/null >/dev/udp/::1/9; then
+	echo 'an IPv6 packet passed that a rule drops'
+	exit 1
+fi
+bpf-ip6tables-save -c | tee /dev/stderr | grep -q '^\[1:59\] -A OUTPUT -p udp -m udp --dport 9 -j DROP$'
+bpf-ip6tables-restore <<'END'
+*filter
+COMMIT
+END
