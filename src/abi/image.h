@@ -31,8 +31,8 @@ struct image_group {
 };
 
 /*
- * Of a group in which most words are not zero all 64 are stored, so that none needs to be counted to
- * find one; of others only those that are not zero, in order.
+ * Of a group in which most words are not zero all 64 are stored, so that none needs to be counted
+ * to find one; of others only those that are not zero, in order.
  */
 #define IMAGE_GROUP_WORDS 64u
 #define IMAGE_GROUP_DENSE 1u
@@ -116,8 +116,8 @@ struct image_field {
 	__u32 root;      /* entry */
 	__u32 none;      /* row of packets that have no such value (transport fields) */
 	/*
-	 * Rows to be ORed to every row of this field, by the packet's shape; 0: nothing. A rule that
-	 * drops packets of some shape before it looks at this field is in that shape's row.
+	 * Rows to be ORed to every row of this field, by the packet's shape; 0: nothing. A rule
+	 * that drops packets of some shape before it looks at this field is in that shape's row.
 	 */
 	__u32 wildcard[SHAPE_COUNT];
 	/*
