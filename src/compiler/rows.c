@@ -41,7 +41,7 @@ static bool is_dense(uint64_t summary)
 static void write_group(struct writer *writer, struct image_group *group, const struct bitset *set,
 			uint32_t number)
 {
-	const uint64_t *words = &set->words[number * IMAGE_GROUP_WORDS];
+	const uint64_t *words = &set->words[(size_t)number * IMAGE_GROUP_WORDS];
 	uint64_t left = set->summary[number];
 	bool dense = is_dense(left);
 	size_t stored = dense ? IMAGE_GROUP_WORDS : (size_t)__builtin_popcountll(left);
@@ -100,7 +100,7 @@ static uint32_t write_row(struct rows *rows, const struct bitset *set)
 static bool group_equals(const struct writer *writer, const struct image_group *group,
 			 const struct bitset *set, uint32_t number)
 {
-	const uint64_t *words = &set->words[number * IMAGE_GROUP_WORDS];
+	const uint64_t *words = &set->words[(size_t)number * IMAGE_GROUP_WORDS];
 	const uint64_t *word = writer_at(writer, group->words & ~IMAGE_GROUP_DENSE);
 
 	if (group->summary != set->summary[number])
