@@ -21,24 +21,22 @@
 
 /*
  * Levels of a row. With one level (up to 64 bits) a row is its word. With two (up to 4,096 bits) it
- * is a struct image_group, with three a struct image_row with its groups behind it. Only words,
- * and groups, that are not zero are stored.
+ * is a struct image_group, with three a struct image_row with its groups behind it. Of the words of
+ * a group, and of the groups of a row, those from the first to the last that is not empty are
+ * stored, in order; offsets say where number 0 would be, so that nothing is counted to find one.
  */
 struct image_group {
 	__u64 summary; /* bit w: word w of this group is not zero */
-	__u32 words;   /* offset of the __u64 words, plus IMAGE_GROUP_DENSE */
+	__u32 words;   /* word w is the __u64 at this offset + 8 * w */
 	__u32 first;   /* number of the first bit of the first word that is not zero */
 };
 
-/*
- * Of a group in which most words are not zero all 64 are stored, so that none needs to be counted
- * to find one; of others only those that are not zero, in order.
- */
 #define IMAGE_GROUP_WORDS 64u
-#define IMAGE_GROUP_DENSE 1u
 
 struct image_row {
-	__u64 top; /* bit g: group g is not empty */
+	__u64 top;    /* bit g: group g is not empty */
+	__u32 groups; /* group g is the struct image_group at this offset + 16 * g */
+	__u32 unused;
 	struct image_group group[];
 };
 
@@ -120,13 +118,6 @@ struct image_field {
 	 * that drops packets of some shape before it looks at this field is in that shape's row.
 	 */
 	__u32 wildcard[SHAPE_COUNT];
-	/*
-	 * The field's own position in image.fields. The verifier follows a loop's counter value by
-	 * value where it indexes the stack; of a number that is read from memory it knows nothing,
-	 * and sees one iteration where there would be sixteen.
-	 */
-	__u32 slot;
-	__u32 unused;
 	__u64 mask_high;
 	__u64 mask_low;
 };
@@ -172,11 +163,11 @@ struct image {
 	__u32 n_chains;
 	__u32 n_counters; /* one for each rule, in the order of the chains, then the policy's */
 	__u32 needs;
-	__u32 depth;  /* longest path of jumps */
-	__u32 policy; /* IMAGE_ACCEPT or IMAGE_DROP */
-	__u32 chains; /* offset of struct image_chain[n_chains]; the first is the base chain */
-	__u32 rules;  /* offset of struct image_rule[n_bits] */
-	__u32 n_fields;
+	__u32 depth;    /* longest path of jumps */
+	__u32 policy;   /* IMAGE_ACCEPT or IMAGE_DROP */
+	__u32 chains;   /* offset of struct image_chain[n_chains]; the first is the base chain */
+	__u32 rules;    /* offset of struct image_rule[n_bits] */
+	__u32 n_fields; /* at least one */
 	__u32 unused;
 	struct image_field fields[IMAGE_MAX_FIELDS];
 };

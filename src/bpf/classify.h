@@ -195,10 +195,36 @@ INLINE __u32 field_row(const struct image ARENA *image, const struct image_field
 }
 
 /*
- * The loops over fields have a constant bound, so that the verifier goes through them round by
- * round: without the counter that LOOP_BOUND keeps in memory they take half the time.
+ * Calls @step for the number of each field that an image can have, until it returns false. Written
+ * out, so that the numbers are constants: a loop would take twice as long.
  */
-#define FOR_EACH_FIELD(i, n_fields) for (__u32 i = 0; i < IMAGE_MAX_FIELDS && i < (n_fields); i++)
+#define WITH_EACH_FIELD(step)                                                                    \
+	((void)(step(0) && step(1) && step(2) && step(3) && step(4) && step(5) && step(6) &&     \
+		step(7) && step(8) && step(9) && step(10) && step(11) && step(12) && step(13) && \
+		step(14) && step(15)))
+
+/* Looks up field @i. Returns whether there is more to do. */
+INLINE bool select_row(const struct image ARENA *image, const struct packet *packet,
+		       struct walk *walk, __u32 shape, __u32 i)
+{
+	const struct image_field ARENA *field = &image->fields[i];
+	__u32 wildcard = field->wildcard[shape];
+	__u32 row = field_row(image, field, packet);
+	__u64 first;
+
+	if (!row) {
+		walk->bound = true;
+		return false;
+	}
+	walk->row[i] = row;
+	first = *IMAGE_AT(__u64, image, row);
+	if (wildcard) {
+		walk->wild_fields |= 1u << i;
+		first |= *IMAGE_AT(__u64, image, wildcard);
+	}
+	walk->live &= first;
+	return walk->live && i + 1 < image->n_fields;
+}
 
 /*
  * Looks up all fields. Afterwards walk->live is 0 if no rule of any chain can match. Returns
@@ -207,34 +233,16 @@ INLINE __u32 field_row(const struct image ARENA *image, const struct image_field
 GLOBAL int select_rows(const struct image ARENA *image ARENA_ARG,
 		       const struct packet *packet NONNULL_ARG, struct walk *walk NONNULL_ARG)
 {
-	__u32 n_fields = image->n_fields;
 	__u32 shape = packet_shape(packet);
-	__u32 wild_fields = 0;
-	__u64 live = ~0ull;
 
 	walk->bound = false;
 	walk->shape = shape;
-	FOR_EACH_FIELD (i, n_fields) {
-		const struct image_field ARENA *field = &image->fields[i];
-		__u32 row = field_row(image, field, packet);
-		__u32 wildcard = field->wildcard[shape];
-		__u64 first;
-
-		if (!row)
-			return false;
-		walk->row[i] = row;
-		first = *IMAGE_AT(__u64, image, row);
-		if (wildcard) {
-			wild_fields |= 1u << i;
-			first |= *IMAGE_AT(__u64, image, wildcard);
-		}
-		live &= first;
-		if (!live)
-			break;
-	}
-	walk->live = live;
-	walk->wild_fields = wild_fields;
-	return true;
+	walk->wild_fields = 0;
+	walk->live = ~0ull;
+#define SELECT_ROW(i) select_row(image, packet, walk, shape, i)
+	WITH_EACH_FIELD(SELECT_ROW);
+#undef SELECT_ROW
+	return !walk->bound;
 }
 
 /* All ones from position @from on, for from in 0 to 63. */
@@ -244,101 +252,111 @@ INLINE __u64 mask_from(__u32 from)
 }
 
 /* Offset of the row's group @number; 0 if it is empty. */
-INLINE __u32 row_group(const struct image ARENA *image, __u32 levels, __u32 offset, __u32 number)
+INLINE __u32 row_group(const struct image ARENA *image, bool two_levels, __u32 row, __u32 number)
 {
-	const struct image_row ARENA *row = IMAGE_AT(struct image_row, image, offset);
-	__u64 top;
-
-	if (levels == 2)
-		return offset;
-	top = row->top;
-	if (!(top >> number & 1))
+	if (two_levels)
+		return row;
+	if (!(IMAGE_AT(struct image_row, image, row)->top >> number & 1))
 		return 0;
-	return offset + (__u32)sizeof(struct image_row) +
-	       rank_below(top, number) * (__u32)sizeof(struct image_group);
+	return IMAGE_AT(struct image_row, image, row)->groups +
+	       number * (__u32)sizeof(struct image_group);
 }
 
-INLINE __u64 row_summary(const struct image ARENA *image, __u32 levels, __u32 row, __u32 number)
+INLINE __u64 row_summary(const struct image ARENA *image, bool two_levels, __u32 row, __u32 number)
 {
-	__u32 group = row_group(image, levels, row, number);
+	__u32 group = row_group(image, two_levels, row, number);
 
 	return group ? IMAGE_AT(struct image_group, image, group)->summary : 0;
 }
 
-INLINE __u64 row_word(const struct image ARENA *image, __u32 levels, __u32 row, __u32 number,
+/* Word @word of the row's group @number. */
+INLINE __u64 row_word(const struct image ARENA *image, bool two_levels, __u32 row, __u32 number,
 		      __u32 word)
 {
-	__u32 offset = row_group(image, levels, row, number);
+	__u32 offset = row_group(image, two_levels, row, number);
 	const struct image_group ARENA *group = IMAGE_AT(struct image_group, image, offset);
-	__u64 summary;
-	__u32 words;
 
-	if (!offset)
+	if (!offset || !(group->summary >> word & 1))
 		return 0;
-	summary = group->summary;
-	if (!(summary >> word & 1))
-		return 0;
-	words = group->words;
-	if (words & IMAGE_GROUP_DENSE)
-		return IMAGE_AT(__u64, image, words - IMAGE_GROUP_DENSE)[word];
-	return IMAGE_AT(__u64, image, words)[rank_below(summary, word)];
+	return IMAGE_AT(__u64, image, group->words)[word];
 }
 
-/* The same of the row that is ORed to the one that was selected of field @i. Seldom called. */
-GLOBAL __u64 wildcard_word(const struct image ARENA *image ARENA_ARG,
-			   const struct walk *walk NONNULL_ARG, __u32 i, __u32 number, __u32 word)
+/*
+ * Is a row ORed to that of field @i? Read anew each time: what the verifier learns of one bit is of
+ * no use for the others, but would make it follow each combination of them.
+ */
+INLINE bool has_wildcard(const struct walk *walk, __u32 i)
 {
-	return row_word(image, image->levels, image->fields[i].wildcard[walk->shape & 7], number,
-			word);
+	return *(const volatile __u32 *)&walk->wild_fields >> i & 1;
 }
 
-GLOBAL __u64 wildcard_summary(const struct image ARENA *image ARENA_ARG,
-			      const struct walk *walk NONNULL_ARG, __u32 i, __u32 number)
+/* Word @word of group @number of the row of field @i and of the one that is ORed to it. */
+GLOBAL __u64 wild_word(const struct image ARENA *image ARENA_ARG,
+		       const struct walk *walk NONNULL_ARG, __u32 i, __u32 number, __u32 word)
 {
-	return row_summary(image, image->levels, image->fields[i].wildcard[walk->shape & 7],
-			   number);
+	__u32 wildcard = image->fields[i].wildcard[walk->shape & 7];
+	__u32 row = walk->row[i & (IMAGE_MAX_FIELDS - 1)];
+	bool two_levels = image->levels == 2;
+
+	return row_word(image, two_levels, row, number, word) |
+	       row_word(image, two_levels, wildcard, number, word);
 }
 
-/* The words of group @group that can be non-zero in the AND of all rows. */
+INLINE bool and_summary(const struct image ARENA *image, const struct walk *walk, __u32 group,
+			__u32 i, __u64 *summary)
+{
+	__u64 accepted = row_summary(image, false, walk->row[i], group);
+
+	if (has_wildcard(walk, i))
+		accepted |= row_summary(image, false, image->fields[i].wildcard[walk->shape & 7],
+					group);
+	*summary &= accepted;
+	/* The words themselves tell about a single one of them. */
+	return *summary & (*summary - 1) && i + 1 < image->n_fields;
+}
+
+/* The words of group @group that can be non-zero in the AND of all rows, of three levels. */
 GLOBAL __u64 and_summaries(const struct image ARENA *image ARENA_ARG,
 			   const struct walk *walk NONNULL_ARG, __u32 group)
 {
-	__u32 n_fields = image->n_fields;
-	__u32 levels = image->levels;
-	__u32 wild_fields = walk->wild_fields;
 	__u64 summary = ~0ull;
 
-	FOR_EACH_FIELD (i, n_fields) {
-		__u64 accepted = row_summary(image, levels, walk->row[i], group);
-
-		if (wild_fields >> i & 1)
-			accepted |= wildcard_summary(image, walk, i, group);
-		summary &= accepted;
-		/* The words themselves tell about a single one of them. */
-		if (!(summary & (summary - 1)))
-			break;
-	}
+#define AND_SUMMARY(i) and_summary(image, walk, group, i, &summary)
+	WITH_EACH_FIELD(AND_SUMMARY);
+#undef AND_SUMMARY
 	return summary;
 }
 
-/* Word @word of group @group of the AND of all rows. */
-GLOBAL __u64 and_words(const struct image ARENA *image ARENA_ARG,
-		       const struct walk *walk NONNULL_ARG, __u32 group, __u32 word)
+INLINE bool and_word(const struct image ARENA *image, const struct walk *walk, bool two_levels,
+		     __u32 group, __u32 word, __u32 i, __u64 *bits)
 {
-	__u32 n_fields = image->n_fields;
-	__u32 levels = image->levels;
-	__u32 wild_fields = walk->wild_fields;
+	if (has_wildcard(walk, i))
+		*bits &= wild_word(image, walk, i, group, word);
+	else
+		*bits &= row_word(image, two_levels, walk->row[i], group, word);
+	return *bits && i + 1 < image->n_fields;
+}
+
+/* Word @word of group @group of the AND of all rows; with two levels, and with three. */
+GLOBAL __u64 and_words_of_two(const struct image ARENA *image ARENA_ARG,
+			      const struct walk *walk NONNULL_ARG, __u32 word)
+{
 	__u64 bits = ~0ull;
 
-	FOR_EACH_FIELD (i, n_fields) {
-		__u64 accepted = row_word(image, levels, walk->row[i], group, word);
+#define AND_WORD(i) and_word(image, walk, true, 0, word, i, &bits)
+	WITH_EACH_FIELD(AND_WORD);
+#undef AND_WORD
+	return bits;
+}
 
-		if (wild_fields >> i & 1)
-			accepted |= wildcard_word(image, walk, i, group, word);
-		bits &= accepted;
-		if (!bits)
-			break;
-	}
+GLOBAL __u64 and_words_of_three(const struct image ARENA *image ARENA_ARG,
+				const struct walk *walk NONNULL_ARG, __u32 group, __u32 word)
+{
+	__u64 bits = ~0ull;
+
+#define AND_WORD(i) and_word(image, walk, false, group, word, i, &bits)
+	WITH_EACH_FIELD(AND_WORD);
+#undef AND_WORD
 	return bits;
 }
 
@@ -362,7 +380,7 @@ INLINE __u32 only_word(const struct image ARENA *image, const struct walk *walk)
 	__u64 summary;
 	__u32 offset;
 
-	if (!image->n_fields || (walk->wild_fields & 1))
+	if (walk->wild_fields & 1)
 		return CLASSIFY_NONE;
 	offset = only_group(image, walk->row[0]);
 	if (!offset)
@@ -381,7 +399,8 @@ INLINE __u32 next_bit_in_word(const struct image ARENA *image, const struct walk
 
 	if (base >= walk->end || base + 63 < from)
 		return CLASSIFY_NONE;
-	bits = and_words(image, walk, base >> 12, base >> 6 & 63);
+	bits = image->levels == 2 ? and_words_of_two(image, walk, base >> 6)
+				  : and_words_of_three(image, walk, base >> 12, base >> 6 & 63);
 	if (from > base)
 		bits &= mask_from(from & 63);
 	if (!bits)

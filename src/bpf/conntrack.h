@@ -35,9 +35,8 @@ INLINE __u32 packet_conntrack_bits(const struct sk_buff *skb, bool nat)
 	if (!connection)
 		return info == IP_CT_UNTRACKED ? CONNTRACK_UNTRACKED : CONNTRACK_INVALID;
 	/* ESTABLISHED, RELATED, NEW, then the same in reply direction */
-	bits = info % IP_CT_IS_REPLY + CONNTRACK_ESTABLISHED;
-	if (info >= IP_CT_IS_REPLY)
-		bits |= CONNTRACK_REPLY;
+	bits = info < IP_CT_IS_REPLY ? info : (info - IP_CT_IS_REPLY) | CONNTRACK_REPLY;
+	bits += CONNTRACK_ESTABLISHED;
 	if (nat) {
 		status = BPF_CORE_READ(connection, status);
 		if (status & IPS_SRC_NAT)

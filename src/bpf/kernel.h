@@ -30,7 +30,7 @@ struct sk_buff {
 };
 
 struct net_device {
-	char name[16];
+	char name[16] __attribute__((aligned(8))); /* so that it is not read byte by byte */
 	unsigned short type;
 };
 

@@ -88,20 +88,3 @@ INLINE __u32 lowest_bit(__u64 word)
 	return (__u32)__builtin_ctzll(word);
 #endif
 }
-
-/*
- * How many bits are set below position @bit (0 to 63). Mostly it is none of them, or all; counting
- * takes some fifteen instructions in a row, and clang must not do it without asking first.
- */
-INLINE __u32 rank_below(__u64 word, __u32 bit)
-{
-	__u64 mask = (1ull << bit) - 1;
-	__u64 below = word & mask;
-
-	if (!below)
-		return 0;
-	if (below == mask)
-		return bit;
-	asm volatile("" : "+r"(below));
-	return population_count(below);
-}

@@ -6,9 +6,9 @@
 #include "compiler/rows.h"
 
 /*
- * Writes the rows and the lookup of @from, a field of @lowered, and fills in @ret_field, its slot
- * excepted. @ret_weight is how many bits a row has on average: the less, the
- * more selective is the field. Returns 0 or -ENOMEM; a full writer is found in writer->full.
+ * Writes the rows and the lookup of @from, a field of @lowered, and fills in @ret_field.
+ * @ret_weight is how many bits a row has on average: the less, the more selective is the field.
+ * Returns 0 or -ENOMEM; a full writer is found in writer->full.
  */
 int classes_write(struct rows *rows, const struct lowered *lowered,
 		  const struct lowered_field *from, struct image_field *ret_field,

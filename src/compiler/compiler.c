@@ -25,29 +25,38 @@ static int compare_weights(const void *a, const void *b)
 	return (int)one->field.field - (int)other->field.field;
 }
 
+/* Every bit accepts every value of it: an image has a field even if its rules have no conditions.
+ */
+static const struct lowered_field unconstrained = {
+	.field = FIELD_PROTOCOL,
+	.mask = VALUE_ALL_BITS,
+};
+
 /* Most selective first: the walk stops looking as soon as nothing is left. */
 static int write_fields(struct rows *rows, const struct lowered *lowered, struct image *image)
 {
 	struct weighed_field fields[IMAGE_MAX_FIELDS] = {};
 	uint32_t n_fields = 0;
+	int error = 0;
 
-	for (uint32_t i = 0; i < lowered->n_fields; i++) {
-		int error;
-
+	for (uint32_t i = 0; i < lowered->n_fields && !error; i++) {
 		/* All its constraints turned out to be implied by others. */
 		if (!lowered->fields[i].n_constraints)
 			continue;
 		error = classes_write(rows, lowered, &lowered->fields[i], &fields[n_fields].field,
 				      &fields[n_fields].weight);
-		if (error)
-			return error;
 		n_fields++;
 	}
-	qsort(fields, n_fields, sizeof(fields[0]), compare_weights);
-	for (uint32_t i = 0; i < n_fields; i++) {
-		image->fields[i] = fields[i].field;
-		image->fields[i].slot = i;
+	if (!n_fields) {
+		error = classes_write(rows, lowered, &unconstrained, &fields[0].field,
+				      &fields[0].weight);
+		n_fields = 1;
 	}
+	if (error)
+		return error;
+	qsort(fields, n_fields, sizeof(fields[0]), compare_weights);
+	for (uint32_t i = 0; i < n_fields; i++)
+		image->fields[i] = fields[i].field;
 	image->n_fields = n_fields;
 	return 0;
 }
@@ -76,10 +85,6 @@ static void write_rules(struct writer *writer, const struct lowered *lowered, st
 			rules[bit].residuals += residuals - 1;
 }
 
-/*
- * A hook without rules has no fields either, and the AND over none of them would be everything: the
- * chains' ranges, all empty, keep the walk from finding a bit.
- */
 static int write_image(struct writer *writer, const struct lowered *lowered)
 {
 	uint32_t offset = writer_reserve(writer, sizeof(struct image));

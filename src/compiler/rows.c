@@ -8,6 +8,9 @@
 
 #define TABLE_INITIAL_SIZE 1024u
 
+/* What a row leaves out in front of its first group or word lies within the image's header. */
+_Static_assert(sizeof(struct image) >= 64 * sizeof(struct image_group), "offsets stay positive");
+
 uint32_t rows_levels(uint32_t n_bits)
 {
 	if (n_bits <= 64)
@@ -33,48 +36,55 @@ void rows_free(struct rows *rows)
 	*rows = (struct rows){};
 }
 
-static bool is_dense(uint64_t summary)
+/* What is stored of 64: from the first to the last of which @summary, not 0, has a bit. */
+struct span {
+	uint32_t first;
+	uint32_t size;
+};
+
+static struct span span_of(uint64_t summary)
 {
-	return (uint32_t)__builtin_popcountll(summary) > IMAGE_GROUP_WORDS / 2;
+	uint32_t first = (uint32_t)__builtin_ctzll(summary);
+
+	return (struct span){first, 64 - (uint32_t)__builtin_clzll(summary) - first};
 }
 
 static void write_group(struct writer *writer, struct image_group *group, const struct bitset *set,
 			uint32_t number)
 {
-	const uint64_t *words = &set->words[(size_t)number * IMAGE_GROUP_WORDS];
-	uint64_t left = set->summary[number];
-	bool dense = is_dense(left);
-	size_t stored = dense ? IMAGE_GROUP_WORDS : (size_t)__builtin_popcountll(left);
-	uint32_t offset = writer_reserve(writer, stored * sizeof(*words));
-	uint64_t *word = writer_at(writer, offset);
+	uint64_t summary = set->summary[number];
+	struct span span;
+	uint32_t offset;
 
-	*group = (struct image_group){
-		.summary = left,
-		.words = offset | (dense ? IMAGE_GROUP_DENSE : 0),
-	};
-	if (left)
-		group->first = number << 12 | (uint32_t)__builtin_ctzll(left) << 6;
+	*group = (struct image_group){.summary = summary};
+	if (!summary)
+		return;
+	span = span_of(summary);
+	group->first = number << 12 | span.first << 6;
+	offset = writer_reserve(writer, (size_t)span.size * sizeof(uint64_t));
 	if (writer->full)
 		return;
-	if (dense)
-		memcpy(word, words, stored * sizeof(*words));
-	for (; left && !dense; left &= left - 1)
-		*word++ = words[__builtin_ctzll(left)];
+	/* The image's header is larger than what is left out in front. */
+	group->words = offset - span.first * (uint32_t)sizeof(uint64_t);
+	memcpy(writer_at(writer, offset),
+	       &set->words[(size_t)number * IMAGE_GROUP_WORDS + span.first],
+	       (size_t)span.size * sizeof(uint64_t));
 }
 
 static uint32_t write_three_levels(struct writer *writer, const struct bitset *set)
 {
-	size_t groups = (size_t)__builtin_popcountll(set->top);
-	uint32_t offset = writer_reserve(writer, sizeof(struct image_row) +
-							 groups * sizeof(struct image_group));
+	struct span span = set->top ? span_of(set->top) : (struct span){};
+	uint32_t offset = writer_reserve(
+		writer, sizeof(struct image_row) + (size_t)span.size * sizeof(struct image_group));
 	struct image_row *row = writer_at(writer, offset);
-	struct image_group *group = row->group;
 
 	if (writer->full)
 		return offset;
 	row->top = set->top;
-	for (uint64_t left = set->top; left; left &= left - 1)
-		write_group(writer, group++, set, (uint32_t)__builtin_ctzll(left));
+	row->groups =
+		offset + (uint32_t)sizeof(*row) - span.first * (uint32_t)sizeof(struct image_group);
+	for (uint32_t i = 0; i < span.size; i++)
+		write_group(writer, &row->group[i], set, span.first + i);
 	return offset;
 }
 
@@ -100,24 +110,24 @@ static uint32_t write_row(struct rows *rows, const struct bitset *set)
 static bool group_equals(const struct writer *writer, const struct image_group *group,
 			 const struct bitset *set, uint32_t number)
 {
-	const uint64_t *words = &set->words[(size_t)number * IMAGE_GROUP_WORDS];
-	const uint64_t *word = writer_at(writer, group->words & ~IMAGE_GROUP_DENSE);
+	uint64_t summary = set->summary[number];
+	struct span span;
 
-	if (group->summary != set->summary[number])
+	if (group->summary != summary)
 		return false;
-	if (group->words & IMAGE_GROUP_DENSE)
-		return !memcmp(word, words, IMAGE_GROUP_WORDS * sizeof(*words));
-	for (uint64_t left = group->summary; left; left &= left - 1)
-		if (*word++ != words[__builtin_ctzll(left)])
-			return false;
-	return true;
+	if (!summary)
+		return true;
+	span = span_of(summary);
+	return !memcmp(writer_at(writer, group->words + span.first * (uint32_t)sizeof(uint64_t)),
+		       &set->words[(size_t)number * IMAGE_GROUP_WORDS + span.first],
+		       (size_t)span.size * sizeof(uint64_t));
 }
 
 static bool row_equals(const struct rows *rows, uint32_t offset, const struct bitset *set)
 {
 	const struct writer *writer = rows->writer;
 	const struct image_row *row = writer_at(writer, offset);
-	const struct image_group *group = row->group;
+	struct span span;
 
 	if (rows->levels == 1)
 		return row->top == set->words[0];
@@ -125,8 +135,11 @@ static bool row_equals(const struct rows *rows, uint32_t offset, const struct bi
 		return group_equals(writer, writer_at(writer, offset), set, 0);
 	if (row->top != set->top)
 		return false;
-	for (uint64_t left = row->top; left; left &= left - 1)
-		if (!group_equals(writer, group++, set, (uint32_t)__builtin_ctzll(left)))
+	if (!set->top)
+		return true;
+	span = span_of(set->top);
+	for (uint32_t i = 0; i < span.size; i++)
+		if (!group_equals(writer, &row->group[i], set, span.first + i))
 			return false;
 	return true;
 }

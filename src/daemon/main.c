@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
@@ -18,7 +19,8 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 
-#define EXIT_USAGE 2
+#define EXIT_USAGE  2
+#define KEPT_MEMORY (64 << 20) /* bytes */
 
 /* In the order in which they are made; daemon_close() undoes them in the opposite one. */
 struct daemon {
@@ -137,12 +139,23 @@ static void daemon_close(struct daemon *daemon)
 	namespace_close(daemon->namespace);
 }
 
+/*
+ * A replace takes memory in large pieces and gives it back; without this each of them would be
+ * mapped, cleared and unmapped by the kernel, which takes as long as all the rest.
+ */
+static void keep_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, KEPT_MEMORY);
+	mallopt(M_TRIM_THRESHOLD, KEPT_MEMORY);
+}
+
 static int run_daemon(void)
 {
 	struct daemon daemon = {.signal_fd = -1};
 	struct message message = {""};
 	int error;
 
+	keep_memory();
 	umask(0077);
 	error = daemon_open(&daemon, &message);
 	if (!error) {

@@ -12,11 +12,15 @@
 #include <string.h>
 #include <time.h>
 
+/* No hook's image is larger: a ruleset that needs more is refused. */
+#define MAX_IMAGE_SIZE ((size_t)1 << 30)
+
 struct datapath {
 	struct program program;
 	struct arena_memory memory;
+	struct scratch scratch;
+	struct generation_resources resources;
 	struct generation *current[ARENA_FAMILIES];
-	uint32_t cpus;
 };
 
 static const uint8_t protocols[ARENA_FAMILIES] = {
@@ -50,13 +54,19 @@ static int open_arena(struct datapath *datapath, struct message *message)
 
 	if (cpus < 1)
 		return message_error(message, EIO, "cannot find out the number of CPUs");
-	datapath->cpus = (uint32_t)cpus < ARENA_CPUS ? (uint32_t)cpus : ARENA_CPUS;
+	datapath->resources = (struct generation_resources){
+		.memory = &datapath->memory,
+		.scratch = &datapath->scratch,
+		.cpus = (uint32_t)cpus < ARENA_CPUS ? (uint32_t)cpus : ARENA_CPUS,
+	};
+	if (scratch_open(&datapath->scratch, MAX_IMAGE_SIZE))
+		return message_error(message, ENOMEM, "out of memory");
 	error = arena_memory_open(&datapath->memory, program_arena_fd(&datapath->program), message);
 	if (error)
 		return error;
 	root = arena_memory_root(&datapath->memory);
 	root->layout = ARENA_LAYOUT;
-	root->cpus = datapath->cpus;
+	root->cpus = datapath->resources.cpus;
 	root->tick_rate = tick_rate();
 	root->ipv6_checks_length = ipv6_probe_checks_length();
 	return 0;
@@ -70,8 +80,8 @@ static int install_empty(struct datapath *datapath, enum arena_family family,
 
 	if (ruleset_new_empty(protocols[family], &ruleset))
 		return message_error(message, ENOMEM, "out of memory");
-	error = generation_new(&datapath->memory, ruleset, NULL, datapath->cpus,
-			       &datapath->current[family], message);
+	error = generation_new(&datapath->resources, ruleset, NULL, &datapath->current[family],
+			       message);
 	if (error) {
 		ruleset_free(ruleset);
 		return error;
@@ -116,6 +126,7 @@ void datapath_close(struct datapath *datapath)
 	for (int family = 0; family < ARENA_FAMILIES; family++)
 		generation_free(&datapath->memory, datapath->current[family]);
 	arena_memory_close(&datapath->memory);
+	scratch_close(&datapath->scratch);
 	free(datapath);
 }
 
@@ -151,8 +162,7 @@ int datapath_replace(struct datapath *datapath, struct ruleset *ruleset,
 	counters = calloc(before->ruleset->n_entries, sizeof(*counters));
 	if (!counters)
 		return message_error(message, ENOMEM, "out of memory");
-	error = generation_new(&datapath->memory, ruleset, before, datapath->cpus, &generation,
-			       message);
+	error = generation_new(&datapath->resources, ruleset, before, &generation, message);
 	if (error)
 		return error;
 	generation_flip(&datapath->memory, family, generation);

@@ -7,11 +7,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
-
-/* No hook's image is larger: a ruleset that needs more is refused. */
-#define MAX_IMAGE_SIZE (1ull << 30)
 
 #define COUNTERS_PER_LINE (64 / sizeof(struct arena_counter))
 
@@ -28,27 +24,6 @@ static void release_image(struct arena_memory *memory, struct hook_image *image)
 	arena_memory_release(memory, image->block);
 	compiled_free(&image->compiled);
 	free(image);
-}
-
-/* Memory to compile into, up to MAX_IMAGE_SIZE of addresses; pages are taken as they are used. */
-struct scratch {
-	void *memory;
-	size_t size;
-};
-
-static int map_scratch(struct scratch *ret_scratch)
-{
-	/* Where the kernel does not overcommit (vm.overcommit_memory 2), less must do. */
-	for (size_t size = MAX_IMAGE_SIZE; size >= 1u << 20; size /= 2) {
-		void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-		if (memory == MAP_FAILED)
-			continue;
-		*ret_scratch = (struct scratch){memory, size};
-		return 0;
-	}
-	return -ENOMEM;
 }
 
 /*
@@ -68,25 +43,22 @@ static int place_image(struct arena_memory *memory, const struct scratch *scratc
 	return 0;
 }
 
-static int new_image(struct arena_memory *memory, const struct ruleset *ruleset, unsigned int hook,
-		     struct hook_image **ret_image, struct message *message)
+static int new_image(const struct generation_resources *resources, const struct ruleset *ruleset,
+		     unsigned int hook, struct hook_image **ret_image, struct message *message)
 {
+	const struct scratch *scratch = resources->scratch;
 	struct hook_image *image = calloc(1, sizeof(*image));
-	struct scratch scratch;
 	int error;
 
-	if (!image || map_scratch(&scratch)) {
-		free(image);
+	if (!image)
 		return message_error(message, ENOMEM, "out of memory");
-	}
 	image->references = 1;
-	error = compiler_compile(ruleset, hook, scratch.memory, scratch.size, &image->compiled,
+	error = compiler_compile(ruleset, hook, scratch->memory, scratch->size, &image->compiled,
 				 message);
 	if (!error)
-		error = place_image(memory, &scratch, image, message);
-	munmap(scratch.memory, scratch.size);
+		error = place_image(resources->memory, scratch, image, message);
 	if (error) {
-		release_image(memory, image);
+		release_image(resources->memory, image);
 		return error;
 	}
 	*ret_image = image;
@@ -113,8 +85,8 @@ static uint32_t counters_stride(const struct hook_image *image)
 	return lines * COUNTERS_PER_LINE;
 }
 
-static int take_hook(struct arena_memory *memory, struct generation *generation, int hook,
-		     const struct generation *model, struct message *message)
+static int take_hook(const struct generation_resources *resources, struct generation *generation,
+		     int hook, const struct generation *model, struct message *message)
 {
 	uint64_t size;
 	int error = 0;
@@ -123,14 +95,14 @@ static int take_hook(struct arena_memory *memory, struct generation *generation,
 		generation->images[hook] = model->images[hook];
 		generation->images[hook]->references++;
 	} else {
-		error = new_image(memory, generation->ruleset, hook_numbers[hook],
+		error = new_image(resources, generation->ruleset, hook_numbers[hook],
 				  &generation->images[hook], message);
 	}
 	if (error)
 		return error;
 	size = (uint64_t)generation->cpus * counters_stride(generation->images[hook]) *
 	       sizeof(struct arena_counter);
-	return take_zeroed(memory, size, &generation->counters[hook], message);
+	return take_zeroed(resources->memory, size, &generation->counters[hook], message);
 }
 
 /* Return stacks, if a hook nests more deeply than a walk's own stack. */
@@ -155,9 +127,11 @@ static int take_stacks(struct arena_memory *memory, struct generation *generatio
 	return 0;
 }
 
-static int fill_generation(struct arena_memory *memory, struct generation *generation,
-			   const struct generation *model, struct message *message)
+static int fill_generation(const struct generation_resources *resources,
+			   struct generation *generation, const struct generation *model,
+			   struct message *message)
 {
+	struct arena_memory *memory = resources->memory;
 	struct arena_generation *header;
 	int error;
 
@@ -166,7 +140,7 @@ static int fill_generation(struct arena_memory *memory, struct generation *gener
 		return message_error(message, ENOMEM, "out of memory");
 	error = take_zeroed(memory, sizeof(*header), &generation->header, message);
 	for (int hook = 0; hook < ARENA_HOOKS && !error; hook++)
-		error = take_hook(memory, generation, hook, model, message);
+		error = take_hook(resources, generation, hook, model, message);
 	if (error)
 		return error;
 	header = arena_memory_at(memory, generation->header.position);
@@ -178,9 +152,9 @@ static int fill_generation(struct arena_memory *memory, struct generation *gener
 	return take_stacks(memory, generation, header, message);
 }
 
-int generation_new(struct arena_memory *memory, struct ruleset *ruleset,
-		   const struct generation *model, uint32_t cpus,
-		   struct generation **ret_generation, struct message *message)
+int generation_new(const struct generation_resources *resources, struct ruleset *ruleset,
+		   const struct generation *model, struct generation **ret_generation,
+		   struct message *message)
 {
 	struct generation *generation = calloc(1, sizeof(*generation));
 	int error;
@@ -190,11 +164,12 @@ int generation_new(struct arena_memory *memory, struct ruleset *ruleset,
 	if (model && !ruleset_equal(model->ruleset, ruleset))
 		model = NULL;
 	generation->ruleset = ruleset;
-	generation->cpus = cpus;
-	error = fill_generation(memory, generation, model, message);
+	generation->cpus = resources->cpus;
+	error = fill_generation(resources, generation, model, message);
+	scratch_trim(resources->scratch);
 	if (error) {
 		generation->ruleset = NULL;
-		generation_free(memory, generation);
+		generation_free(resources->memory, generation);
 		return error;
 	}
 	*ret_generation = generation;

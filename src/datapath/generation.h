@@ -8,6 +8,7 @@
 #include "common/message.h"
 #include "compiler/compiler.h"
 #include "datapath/arena_memory.h"
+#include "datapath/scratch.h"
 #include "ruleset/ruleset.h"
 
 #include <linux/netfilter/x_tables.h>
@@ -30,14 +31,21 @@ struct generation {
 	uint32_t cpus;
 };
 
+/* What generations are made of. */
+struct generation_resources {
+	struct arena_memory *memory;
+	struct scratch *scratch; /* to compile in; what does not fit is refused */
+	uint32_t cpus;           /* number of counter arrays */
+};
+
 /*
- * Compiles @ruleset into the arena. If it equals that of @model (which may be NULL) the images are
- * shared. @cpus is the number of counter arrays. Takes ownership of @ruleset on success only.
- * Errors, with a reason in @message: ENOMEM, E2BIG.
+ * Compiles @ruleset and puts it into the arena. If it equals that of @model (which may be NULL) the
+ * images are shared. Takes ownership of @ruleset on success only. Errors, with a reason in
+ * @message: ENOMEM, E2BIG.
  */
-int generation_new(struct arena_memory *memory, struct ruleset *ruleset,
-		   const struct generation *model, uint32_t cpus,
-		   struct generation **ret_generation, struct message *message);
+int generation_new(const struct generation_resources *resources, struct ruleset *ruleset,
+		   const struct generation *model, struct generation **ret_generation,
+		   struct message *message);
 
 /* Frees the ruleset, too. Nobody uses it any more, in no CPU. Accepts NULL. */
 void generation_free(struct arena_memory *memory, struct generation *generation);

@@ -19,7 +19,7 @@ static bool is_named(const struct extension *extension, enum extension_kind kind
 		     uint8_t family)
 {
 	return extension->kind == kind && extension->families & FAMILY_BIT(family) &&
-	       strcmp(extension->name, name) == 0;
+	       extension->name[0] == name[0] && strcmp(extension->name, name) == 0;
 }
 
 const struct extension *extension_find(enum extension_kind kind, const char *name, uint8_t revision,

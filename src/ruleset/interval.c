@@ -42,6 +42,8 @@ uint32_t intervals_normalize(struct interval *intervals, uint32_t n_intervals, w
 	uint32_t n_merged = 0;
 
 	n_intervals = clip(intervals, n_intervals, maximum);
+	if (n_intervals <= 1)
+		return n_intervals;
 	if (!are_sorted(intervals, n_intervals))
 		qsort(intervals, n_intervals, sizeof(*intervals), compare_first);
 

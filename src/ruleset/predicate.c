@@ -188,6 +188,9 @@ void predicate_require_masked(struct predicate *predicate, enum field field, str
 	wide number = wide_from(value);
 	struct interval interval = {value, value};
 
+	/* Most rules leave most of their header open. */
+	if (!bits && !number && !invert)
+		return;
 	if (number & ~bits) {
 		predicate_require_set(predicate, field, NULL, 0, invert);
 	} else if ((unmasked & (unmasked + 1)) == 0) {
