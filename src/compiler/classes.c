@@ -42,41 +42,65 @@ static int compare_events(const void *a, const void *b)
 #define RADIX_BITS 11u
 #define RADIX_SIZE (1u << RADIX_BITS)
 
-/* Sorts by value.low, of which the lowest @bits count. @spare has room for as many. */
-static void radix_sort(struct event *events, struct event *spare, uint32_t n, uint32_t bits)
+/* A narrow event in one number: the value above, the bit below. */
+#define KEY_SHIFT 32u
+
+/* Moves the @n keys from @from to @to, in order of one digit; false if all have the same there. */
+static bool sort_by_digit(const uint64_t *from, uint64_t *to, uint32_t n, uint32_t shift)
 {
-	for (uint32_t shift = 0; shift < bits; shift += 2 * RADIX_BITS) {
-		struct event *from = events, *to = spare;
+	uint32_t start[RADIX_SIZE + 1] = {};
 
-		/* Two passes at a time, so that the result is back in @events. */
-		for (uint32_t pass = 0; pass < 2; pass++) {
-			uint32_t start[RADIX_SIZE + 1] = {};
-			uint32_t digit = shift + pass * RADIX_BITS;
+	for (uint32_t i = 0; i < n; i++)
+		start[(from[i] >> shift) % RADIX_SIZE + 1]++;
+	if (start[(from[0] >> shift) % RADIX_SIZE + 1] == n)
+		return false;
+	for (uint32_t i = 0; i < RADIX_SIZE; i++)
+		start[i + 1] += start[i];
+	for (uint32_t i = 0; i < n; i++)
+		to[start[(from[i] >> shift) % RADIX_SIZE]++] = from[i];
+	return true;
+}
 
-			for (uint32_t i = 0; i < n; i++)
-				start[(from[i].value.low >> digit) % RADIX_SIZE + 1]++;
-			for (uint32_t i = 0; i < RADIX_SIZE; i++)
-				start[i + 1] += start[i];
-			for (uint32_t i = 0; i < n; i++)
-				to[start[(from[i].value.low >> digit) % RADIX_SIZE]++] = from[i];
-			from = spare;
-			to = events;
-		}
+/* Sorts events of a field with @bits bits, at most 32, in time that grows with their number only.
+ */
+static int sort_narrow_events(struct event *events, uint32_t n, uint32_t bits)
+{
+	_cleanup_free_ uint64_t *keys = reallocarray(NULL, n, 2 * sizeof(*keys));
+	uint64_t *from = keys, *to = keys + n;
+
+	if (!keys)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++)
+		from[i] = events[i].value.low << KEY_SHIFT | events[i].bit;
+	for (uint32_t digit = 0; digit < bits; digit += RADIX_BITS) {
+		uint64_t *sorted = to;
+
+		if (!sort_by_digit(from, to, n, KEY_SHIFT + digit))
+			continue;
+		to = from;
+		from = sorted;
 	}
+	for (uint32_t i = 0; i < n; i++)
+		events[i] = (struct event){VALUE(from[i] >> KEY_SHIFT), (uint32_t)from[i]};
+	return 0;
+}
+
+/* Rules are often written in the order of their addresses. */
+static bool events_are_sorted(const struct classes *classes)
+{
+	for (uint32_t i = 1; i < classes->n_events; i++)
+		if (compare_events(&classes->events[i - 1], &classes->events[i]) > 0)
+			return false;
+	return true;
 }
 
 static int sort_events(struct classes *classes, uint32_t bits)
 {
-	_cleanup_free_ struct event *spare = NULL;
-
-	if (bits > 32 || classes->n_events < RADIX_SIZE) {
-		qsort(classes->events, classes->n_events, sizeof(*classes->events), compare_events);
+	if (events_are_sorted(classes))
 		return 0;
-	}
-	spare = reallocarray(NULL, classes->n_events, sizeof(*spare));
-	if (!spare)
-		return -ENOMEM;
-	radix_sort(classes->events, spare, classes->n_events, bits);
+	if (bits <= 32 && classes->n_events >= RADIX_SIZE)
+		return sort_narrow_events(classes->events, classes->n_events, bits);
+	qsort(classes->events, classes->n_events, sizeof(*classes->events), compare_events);
 	return 0;
 }
 

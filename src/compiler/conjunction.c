@@ -108,6 +108,8 @@ int conjunction_require(struct conjunction *conjunction, uint32_t number,
 
 	if (number >= IMAGE_MAX_FIELDS || conjunction->sealed)
 		return require_later(conjunction, requirement, intervals);
+	if (number >= conjunction->n_fields)
+		conjunction->n_fields = number + 1;
 	if (!field->used) {
 		*field = (struct conjunction_field){
 			.used = true,
@@ -139,7 +141,7 @@ int conjunction_hotdrop(struct conjunction *conjunction, uint32_t shapes)
 
 bool conjunction_possible(const struct conjunction *conjunction)
 {
-	for (uint32_t i = 0; i < IMAGE_MAX_FIELDS; i++) {
+	for (uint32_t i = 0; i < conjunction->n_fields; i++) {
 		const struct conjunction_field *field = &conjunction->fields[i];
 
 		if (field->used && !field->n_intervals && !field->late)
@@ -153,14 +155,14 @@ int conjunction_copy(struct conjunction *to, const struct conjunction *from)
 	*to = *from;
 	to->residuals = NULL;
 	to->max_residuals = 0;
-	for (uint32_t i = 0; i < IMAGE_MAX_FIELDS; i++)
+	for (uint32_t i = 0; i < from->n_fields; i++)
 		to->fields[i].owned = NULL;
 
 	if (GROW(to->residuals, to->max_residuals, from->residuals_size + 1ull))
 		return -ENOMEM;
 	if (from->residuals_size)
 		memcpy(to->residuals, from->residuals, from->residuals_size);
-	for (uint32_t i = 0; i < IMAGE_MAX_FIELDS; i++) {
+	for (uint32_t i = 0; i < from->n_fields; i++) {
 		const struct conjunction_field *field = &from->fields[i];
 
 		if (!field->owned)
@@ -177,8 +179,16 @@ int conjunction_copy(struct conjunction *to, const struct conjunction *from)
 
 void conjunction_clear(struct conjunction *conjunction)
 {
-	for (uint32_t i = 0; i < IMAGE_MAX_FIELDS; i++)
+	for (uint32_t i = 0; i < conjunction->n_fields; i++) {
 		free(conjunction->fields[i].owned);
+		conjunction->fields[i] = (struct conjunction_field){};
+	}
 	free(conjunction->residuals);
-	*conjunction = (struct conjunction){};
+	conjunction->residuals = NULL;
+	conjunction->residuals_size = 0;
+	conjunction->max_residuals = 0;
+	conjunction->n_fields = 0;
+	conjunction->dropped = 0;
+	conjunction->hotdrop = 0;
+	conjunction->sealed = false;
 }

@@ -21,6 +21,7 @@ struct conjunction_field {
 
 struct conjunction {
 	struct conjunction_field fields[IMAGE_MAX_FIELDS]; /* by lowered_field number */
+	uint32_t n_fields;                                 /* those behind have not been used */
 	uint32_t dropped;                                  /* SHAPE_BIT()s hotdropped so far */
 	uint32_t hotdrop;                                  /* those dropped before any residual */
 	bool sealed;        /* a residual with an effect is there: all that follows is residual */

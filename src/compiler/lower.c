@@ -249,7 +249,7 @@ static int store_bit(struct lowering *lowering, struct conjunction *conjunction,
 	out->rules[bit].residuals = store_residuals(out, conjunction, &error);
 	out->n_bits++;
 	drop_implied_shape(out, conjunction);
-	for (uint32_t i = 0; i < out->n_fields && !error; i++)
+	for (uint32_t i = 0; i < conjunction->n_fields && !error; i++)
 		if (conjunction->fields[i].used)
 			error = store_constraint(&out->fields[i], bit, &conjunction->fields[i]);
 	return error;
