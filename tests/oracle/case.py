@@ -15,6 +15,9 @@ class Case:
     interfaces: list[str] = field(default_factory=lambda: list(DEFAULT_INTERFACES))
     local: list[str] = field(default_factory=list)  # further addresses that are the firewall's own
     explanation: list[str] = field(default_factory=list)  # for people only
+    family: int = field(default=4, kw_only=True)
+    # Of the other family, whose ruleset is there at the same time.
+    other_tables: dict[str, str] = field(default_factory=dict, kw_only=True)
 
     def with_steps(self, steps: list[dict]) -> "Case":
         return replace(self, steps=steps)
@@ -25,18 +28,23 @@ class Case:
     def to_json(self) -> str:
         """Texts as lists of lines: a reproduction is meant to be read."""
         return json.dumps({
-            "name": self.name, "explanation": self.explanation, "interfaces": self.interfaces,
-            "local": self.local,
+            "name": self.name, "explanation": self.explanation, "family": self.family,
+            "interfaces": self.interfaces, "local": self.local,
             "tables": {table: text.splitlines() for table, text in self.tables.items()},
+            "other_tables": {table: text.splitlines() for table, text in self.other_tables.items()},
             "steps": self.steps}, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "Case":
         value = json.loads(text)
-        tables = {table: "\n".join(lines) + "\n" for table, lines in value["tables"].items()}
+        tables, other_tables = (
+            {table: "\n".join(lines) + "\n" for table, lines in value.get(key, {}).items()}
+            for key in ("tables", "other_tables"))
         return cls(value["name"], tables, value["steps"], value["interfaces"],
-                   value["local"], value.get("explanation", []))
+                   value["local"], value.get("explanation", []), family=value.get("family", 4),
+                   other_tables=other_tables)
 
     def message(self, salt: int) -> dict:
-        return {"tables": self.tables, "steps": self.steps, "interfaces": self.interfaces,
-                "local": self.local, "salt": salt}
+        return {"family": self.family, "tables": self.tables, "other_tables": self.other_tables,
+                "steps": self.steps, "interfaces": self.interfaces, "local": self.local,
+                "salt": salt}

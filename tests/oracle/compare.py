@@ -2,14 +2,14 @@
 """What two results of one case must have in common: all but what the kernel randomises."""
 
 import re
-import struct
 
 from case import Case
-from packets import ICMP, TCP, describe, header_length
+from packets_ipv6 import HEADER_LENGTH, blank_random_parts, describe
 from topology import ENDS
 
 LINES_SHOWN = 8
 ETHERNET_LENGTH = 14
+SHORTEST = {b"\x08\x00": 20, b"\x86\xdd": HEADER_LENGTH}  # headers, by ethertype
 COUNTERS = re.compile(r"\[(\d+:\d+)\]")
 
 
@@ -20,11 +20,12 @@ def compare(case: Case, reference: dict, ours: dict) -> list[str]:
         return differences
     if ours["daemon"] and "filter" in ours["kernel_tables"]:
         differences.append("ours: the kernel's own filter table has been touched")
-    differences += compare_restore(reference["restore"], ours["restore"])
-    differences += compare_tables(split_tables(reference["save"]["stdout"]),
-                                  split_tables(ours["save"]["stdout"]))
-    if reference["save"]["status"] != ours["save"]["status"]:
-        differences.append(f"save: reference {reference['save']}, ours {ours['save']}")
+    for kind in ("restore", "other_restore"):
+        if kind in reference:
+            differences += compare_restore(reference[kind], ours[kind])
+    for kind in ("save", "other_save"):
+        if kind in reference:
+            differences += compare_saved(kind, reference[kind], ours[kind])
     return differences + compare_traffic(case, reference, ours)
 
 
@@ -37,6 +38,14 @@ def compare_restore(reference: dict, ours: dict) -> list[str]:
         return []
     return [f"restore: reference exits {reference['status']} {reference['stderr'].strip()!r}, "
             f"ours {ours['status']} {ours['stderr'].strip()!r}"]
+
+
+def compare_saved(kind: str, reference: dict, ours: dict) -> list[str]:
+    differences = compare_tables(kind, split_tables(reference["stdout"]),
+                                 split_tables(ours["stdout"]))
+    if reference["status"] != ours["status"]:
+        differences.append(f"{kind}: reference {reference}, ours {ours}")
+    return differences
 
 
 def split_tables(text: str) -> dict[str, list[str]]:
@@ -54,17 +63,18 @@ def split_tables(text: str) -> dict[str, list[str]]:
     return tables
 
 
-def compare_tables(reference: dict[str, list[str]], ours: dict[str, list[str]]) -> list[str]:
+def compare_tables(kind: str, reference: dict[str, list[str]],
+                   ours: dict[str, list[str]]) -> list[str]:
     if sorted(reference) != sorted(ours):
-        return [f"save: reference has tables {sorted(reference)}, ours {sorted(ours)}"]
+        return [f"{kind}: reference has tables {sorted(reference)}, ours {sorted(ours)}"]
     differences = []
     for table, lines in reference.items():
         unlike = unlike_lines(lines, ours[table])
-        differences += [f"save, {table}, line {number}: reference {first}\n"
-                        f"{'ours':>{len(f'save, {table}, line {number}: reference')}} {second}"
+        differences += [f"{kind}, {table}, line {number}: reference {first}\n"
+                        f"{'ours':>{len(f'{kind}, {table}, line {number}: reference')}} {second}"
                         for number, first, second in unlike[:LINES_SHOWN]]
         if len(unlike) > LINES_SHOWN:
-            differences.append(f"save, {table}: {len(unlike) - LINES_SHOWN} more lines differ")
+            differences.append(f"{kind}, {table}: {len(unlike) - LINES_SHOWN} more lines differ")
     return differences
 
 
@@ -107,23 +117,13 @@ def compare_captured(end: str, reference: list[bytes], ours: list[bytes]) -> lis
             f"reference {shown[0]}, ours {shown[1]}"]
 
 
-def normalise(frame_hex: str, mask_sequence: bool) -> bytes:
-    """
-    Blanks what the kernel chooses at random or by the clock: the IP identification (and so its
-    checksum), a timestamp reply's times, and where the firewall's TCP speaks, sequence numbers.
-    """
+def normalise(frame_hex: str, mask_sequences: bool) -> bytes:
     frame = bytearray.fromhex(frame_hex)
     packet = frame[ETHERNET_LENGTH:]
-    if frame[12:14] != b"\x08\x00" or len(packet) < 20:
+    shortest = SHORTEST.get(bytes(frame[12:14]))
+    if not shortest or len(packet) < shortest:
         return bytes(frame)
-    packet[4:6] = packet[10:12] = b"\0\0"
-    start = header_length(packet)
-    first_fragment = not struct.unpack_from("!H", packet, 6)[0] & 0x1FFF
-    if first_fragment and packet[9] == ICMP and packet[start:start + 1] == b"\x0e":
-        packet[start + 2:start + 20] = b"\0" * len(packet[start + 2:start + 20])
-    if first_fragment and packet[9] == TCP and mask_sequence and len(packet) >= start + 18:
-        packet[start + 4:start + 12] = b"\0" * 8
-        packet[start + 16:start + 18] = b"\0\0"
+    blank_random_parts(packet, sequences=mask_sequences)
     return bytes(frame[:ETHERNET_LENGTH] + packet)
 
 

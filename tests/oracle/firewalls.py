@@ -5,21 +5,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from shutil import which
 
+COMMANDS = {4: "iptables", 6: "ip6tables"}
+
 
 @dataclass(frozen=True)
 class Firewall:
     name: str
-    command: str  # iptables itself
-    save: str
-    restore: str
+    prefix: str  # of each program's name, with its directory
+    suffix: str
     daemon: str | None = None  # to be started in the namespace first
+
+    def program(self, family: int, kind: str = "") -> str:
+        """kind is nothing, -save or -restore."""
+        return f"{self.prefix}{COMMANDS[family]}{self.suffix}{kind}"
 
     def to_json(self) -> dict:
         return asdict(self)
 
 
-LEGACY = Firewall("iptables-legacy", "iptables-legacy", "iptables-legacy-save",
-                  "iptables-legacy-restore")
+LEGACY = Firewall("iptables-legacy", "", "-legacy")
 
 
 def find_firewall(kind: str, build: str | None) -> Firewall:
@@ -30,10 +34,10 @@ def find_firewall(kind: str, build: str | None) -> Firewall:
     if kind == "build":
         root = Path(build or "build").resolve()
         frontend, daemon = f"{root}/src/frontend/", f"{root}/src/daemon/"
-    return Firewall("bpf-iptables", f"{frontend}bpf-iptables", f"{frontend}bpf-iptables-save",
-                    f"{frontend}bpf-iptables-restore", f"{daemon}bpf-iptablesd")
+    return Firewall("bpf-iptables", f"{frontend}bpf-", "", f"{daemon}bpf-iptablesd")
 
 
-def missing_programs(firewall: Firewall) -> list[str]:
-    programs = (firewall.command, firewall.save, firewall.restore, firewall.daemon)
+def missing_programs(firewall: Firewall, families: list[int]) -> list[str]:
+    programs = [firewall.daemon, *(firewall.program(family, kind) for family in families
+                                   for kind in ("", "-save", "-restore"))]
     return [program for program in programs if program and not which(program)]

@@ -5,9 +5,12 @@ import re
 from pathlib import Path
 from random import Random
 
+from addresses import FAMILIES, Family, parse_network, to_address
 from case import Case
-from rules import RuleGraph, parse_network, to_address
-from rulesets import Generator, Nat
+from rules import RuleGraph
+from rulesets import Generator, Nat, Ruleset
+from rulesets_ipv4 import GeneratorIPv4
+from rulesets_ipv6 import GeneratorIPv6
 from topology import LOCAL_ADDRESSES
 from traffic import Traffic, random_commands
 
@@ -16,29 +19,56 @@ INTERFACE_NAMES = ("eth0", "eth1", "eth10", "eth", "eth0.4094", "br-lan", "wlan0
                    "abcdefghijklmno", "abcdefghijklmn", "ppp0", "wg_0", "lo0", "vlan100.uplink")
 MAXIMUM_STEPS = 400
 MAXIMUM_STEPS_REAL = 900
+MAXIMUM_STEPS_OF_OTHER = 60
 
-FEATURES_MATCHES = {"tcp", "udp", "icmp", "multiport", "conntrack", "state", "comment"}
+FEATURES_MATCHES = {"tcp", "udp", "icmp", "multiport", "conntrack", "state", "comment", "icmp6",
+                    "ipv6header", "frag", "rt", "hbh", "dst", "mh", "eui64", "hl", "ttl"}
 FEATURES_TARGETS = {"ACCEPT", "DROP", "RETURN"}
 MATCH_OR_TARGET = re.compile(r" -(m|j|g) (\S+)")
 
 
-def random_case(seed: str, *, disturbances: bool = True) -> Case:
+def make_generator(random: Random, family: int, interfaces: list[str]) -> Generator:
+    return (GeneratorIPv6 if family == 6 else GeneratorIPv4)(random, interfaces)
+
+
+def traffic_for(random: Random, family: int, ruleset: Ruleset, interfaces: list[str],
+                maximum: int) -> list[dict]:
+    text = ruleset.tables["filter"]
+    tracked = len(ruleset.tables) > 1 or "--ct" in text or "--state" in text
+    traffic = Traffic(random, FAMILIES[family], RuleGraph(text), ruleset.hosts, interfaces,
+                      ruleset.nat, [], tracked)
+    return traffic.steps(min(60 + 4 * text.count("\n"), maximum))
+
+
+def interleaved(random: Random, first: list[dict], second: list[dict]) -> list[dict]:
+    """Both in one, each in its own order."""
+    places = set(random.sample(range(len(first) + len(second)), len(second)))
+    iterators = iter(first), iter(second)
+    return [next(iterators[place in places]) for place in range(len(first) + len(second))]
+
+
+def random_case(seed: str, family: int, *, disturbances: bool = True,
+                both_families: bool = False) -> Case:
     """disturbances: commands and new interface names between packets."""
     random = Random(seed)
     interfaces = random.sample(INTERFACE_NAMES, 3)
-    ruleset = Generator(random, interfaces).ruleset()
-    text = ruleset.tables["filter"]
-    traffic = Traffic(random, RuleGraph(text), ruleset.hosts, interfaces, ruleset.nat, [])
-    steps = traffic.steps(min(60 + 4 * text.count("\n"), MAXIMUM_STEPS))
+    ruleset = make_generator(random, family, interfaces).ruleset()
+    steps = traffic_for(random, family, ruleset, interfaces, MAXIMUM_STEPS)
+    case = Case(seed, ruleset.tables, steps, interfaces, family=family)
+    if both_families:
+        other = make_generator(random, 10 - family, interfaces).ruleset()
+        case.other_tables = other.tables
+        case.steps = interleaved(random, steps, traffic_for(random, 10 - family, other, interfaces,
+                                                            MAXIMUM_STEPS_OF_OTHER))
     extra: list[dict] = []
     if disturbances and random.random() < 0.15:
-        extra += random_commands(random, text, random.randint(1, 4))
+        extra += random_commands(random, ruleset.tables["filter"], random.randint(1, 4))
     if disturbances and random.random() < 0.08:
         name = random.choice([name for name in INTERFACE_NAMES if name not in interfaces])
         extra.append({"do": "rename", "link": random.randrange(3), "name": name})
     for step in extra:
-        steps.insert(random.randint(0, len(steps)), step)
-    return Case(seed, ruleset.tables, steps, interfaces)
+        case.steps.insert(random.randint(0, len(case.steps)), step)
+    return case
 
 
 def concrete_name(name: str) -> str:
@@ -55,7 +85,14 @@ def interfaces_of(graph: RuleGraph) -> list[str]:
                          if name not in frequent)][:3]
 
 
-def local_addresses_of(graph: RuleGraph, random: Random) -> list[str]:
+def is_usable(number: int, family: Family) -> bool:
+    """Could be a firewall's own address."""
+    if family.version == 6:
+        return number >> 125 == 1 or number >> 121 == 0x7E  # 2000::/3, fc00::/7
+    return 1 <= number >> 24 < 224 and number >> 24 != 127
+
+
+def local_addresses_of(graph: RuleGraph, random: Random, family: Family) -> list[str]:
     """Some of the addresses that the rules of INPUT name: the real firewall's own, by the look."""
     addresses = set()
     for rule in graph.rules:
@@ -63,10 +100,9 @@ def local_addresses_of(graph: RuleGraph, random: Random) -> list[str]:
         for condition in conditions if chain == "INPUT" else []:
             if condition.field == "destination" and not condition.inverted:
                 network, mask = parse_network(condition.value)
-                address = to_address(network | (0 if mask == 0xFFFFFFFF else 1))
-                if 1 <= network >> 24 < 224 and network >> 24 != 127:
-                    addresses.add(address)
-    addresses -= set(LOCAL_ADDRESSES)
+                if is_usable(network, family):
+                    addresses.add(to_address(network | (0 if mask == family.ones else 1), family))
+    addresses -= set(LOCAL_ADDRESSES[family.version])
     return random.sample(sorted(addresses), min(8, len(addresses)))
 
 
@@ -90,12 +126,19 @@ def reduced(text: str) -> tuple[str, int]:
     return "".join(lines), len(text.splitlines()) - len(lines)
 
 
+REAL_HOSTS = {
+    4: ["10.1.0.50", "8.8.8.8", "172.16.3.4", "192.168.1.10"],
+    6: ["2001:db8:1::50", "2001:4860:4860::8888", "2001:db8:a000::4", "fd00::10",
+        "2001:db8:1:2::ff:fe00:2"],
+}
+
+
 def real_case(path: Path, text: str, seed: str) -> Case:
     random = Random(f"{seed}:{path.name}")
+    family = FAMILIES[6 if ".v6" in path.name else 4]
     graph = RuleGraph(text)
     interfaces = interfaces_of(graph)
-    local = local_addresses_of(graph, random)
-    hosts = ["10.1.0.50", "8.8.8.8", "172.16.3.4", "192.168.1.10"]
-    traffic = Traffic(random, graph, hosts, interfaces, Nat(), local)
+    local = local_addresses_of(graph, random, family)
+    traffic = Traffic(random, family, graph, REAL_HOSTS[family.version], interfaces, Nat(), local)
     steps = traffic.steps(min(100 + 4 * len(graph.rules), MAXIMUM_STEPS_REAL))
-    return Case(path.name, {"filter": text}, steps, interfaces, local)
+    return Case(path.name, {"filter": text}, steps, interfaces, local, family=family.version)

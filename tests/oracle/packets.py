@@ -1,22 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Packets, built byte by byte so that every wrong shape can be made, and read back for people."""
+"""
+Packets, built byte by byte so that every wrong shape can be made, and read back for people: what
+both families share, and IPv4. The headers of IPv6 are in packets_ipv6.py.
+"""
 
-import socket
 import struct
 
-ETHERTYPE_IPV4 = 0x0800
+from addresses import packed, unpacked
+
 # RFC 5342 section 3: local experimental use; the IP stack never sees such a frame.
 ETHERTYPE_SENTINEL = 0x88B5
 
-ICMP, IGMP, TCP, UDP, GRE, ESP, AH = 1, 2, 6, 17, 47, 50, 51
+ICMP, IGMP, TCP, UDP, GRE, ESP, AH, ICMPV6 = 1, 2, 6, 17, 47, 50, 51, 58
 DCCP, SCTP, UDPLITE = 33, 132, 136
 PROTOCOL_NAMES = {ICMP: "icmp", IGMP: "igmp", TCP: "tcp", UDP: "udp", GRE: "gre", ESP: "esp",
-                  AH: "ah", DCCP: "dccp", SCTP: "sctp", UDPLITE: "udplite"}
+                  AH: "ah", ICMPV6: "icmpv6", DCCP: "dccp", SCTP: "sctp", UDPLITE: "udplite"}
 
 FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = (1 << bit for bit in range(8))
 TCP_FLAG_LETTERS = "FSRPAUEC"
 
 ICMP_ERRORS = (3, 4, 5, 11, 12)
+ICMPV6_ERRORS = (1, 2, 3, 4)
 
 
 def checksum(data: bytes) -> int:
@@ -42,12 +46,13 @@ def ipv4(source: str, destination: str, protocol: int, payload: bytes, *, identi
     fragment = offset | (0x2000 if more_fragments else 0) | (0x4000 if dont_fragment else 0)
     header = struct.pack("!BBHHHBBH4s4s", 0x40 | (words if header_words is None else header_words),
                          tos, words * 4 + len(payload), identification, fragment, ttl, protocol, 0,
-                         socket.inet_aton(source), socket.inet_aton(destination)) + options
+                         packed(source), packed(destination)) + options
     return header[:10] + struct.pack("!H", checksum(header)) + header[12:] + payload
 
 
 def transport_checksum(source: str, destination: str, protocol: int, segment: bytes) -> int:
-    pseudo_header = (socket.inet_aton(source) + socket.inet_aton(destination) +
+    """IPv6's pseudo header has wider numbers in another order: that is the same to sums."""
+    pseudo_header = (packed(source) + packed(destination) +
                      struct.pack("!BBH", 0, protocol, len(segment)))
     return checksum(pseudo_header + segment)
 
@@ -80,6 +85,13 @@ def icmp(kind: int, code: int, *, rest: bytes = b"\0\0\0\0", payload: bytes = b"
     return message[:2] + struct.pack("!H", checksum(message)) + message[4:]
 
 
+def icmpv6(source: str, destination: str, kind: int, code: int, *, rest: bytes = b"\0\0\0\0",
+           payload: bytes = b"", wrong_checksum: bool = False) -> bytes:
+    message = struct.pack("!BBH", kind, code, 0) + rest + payload
+    value = transport_checksum(source, destination, ICMPV6, message) ^ wrong_checksum
+    return message[:2] + struct.pack("!H", value) + message[4:]
+
+
 def fragments(source: str, destination: str, protocol: int, segment: bytes, sizes: list[int], *,
               identification: int, options: bytes = b"") -> list[bytes]:
     """Cuts a whole segment into IP fragments of these sizes (multiples of 8) and a remainder."""
@@ -110,13 +122,13 @@ def with_identification(packet: bytes, identification: int) -> bytes:
     return header[:10] + struct.pack("!H", checksum(header)) + header[12:] + packet[length:]
 
 
-def describe(packet: bytes) -> str:
-    """One line about an IPv4 packet, whatever its shape."""
+def describe_ipv4(packet: bytes) -> str:
+    """One line about a packet, whatever its shape."""
     if len(packet) < 20:
         return f"{len(packet)} bytes: {packet.hex()}"
     protocol = packet[9]
     fragment = struct.unpack_from("!H", packet, 6)[0]
-    words = [f"{socket.inet_ntoa(packet[12:16])} > {socket.inet_ntoa(packet[16:20])}",
+    words = [f"{unpacked(packet[12:16])} > {unpacked(packet[16:20])}",
              PROTOCOL_NAMES.get(protocol, f"protocol {protocol}"), f"length {len(packet)}"]
     if header_length(packet) != 20:
         words.append(f"header {header_length(packet)}")
@@ -128,7 +140,7 @@ def describe(packet: bytes) -> str:
 
 
 def describe_transport(protocol: int, segment: bytes) -> str:
-    if protocol == ICMP and len(segment) >= 2:
+    if protocol in (ICMP, ICMPV6) and len(segment) >= 2:
         return f"type {segment[0]} code {segment[1]}"
     if protocol not in (TCP, UDP, SCTP, DCCP, UDPLITE) or len(segment) < 4:
         return f"payload {len(segment)}"

@@ -2,8 +2,6 @@
 """Reads rules back from iptables-save text, as far as needed to find packets that meet them."""
 
 import shlex
-import socket
-import struct
 from dataclasses import dataclass, field
 from random import Random
 
@@ -23,15 +21,42 @@ FIELDS = {
     "--dport": "destination_port", "--destination-port": "destination_port",
     "--dports": "destination_port", "--ctorigdstport": "destination_port",
     "--ports": "destination_port",
-    "--icmp-type": "icmp", "--tcp-option": "tcp_option",
+    "--icmp-type": "icmp", "--icmpv6-type": "icmp", "--tcp-option": "tcp_option",
     "--ctstate": "state", "--state": "state", "--ctstatus": "state", "--ctdir": "state",
+    "--header": "headers", "--hl-eq": "hop_limit", "--hl-lt": "hop_limit", "--hl-gt": "hop_limit",
+    "--ttl-eq": "hop_limit", "--ttl-lt": "hop_limit", "--ttl-gt": "hop_limit",
+    "--fragid": "fragment_id", "--rt-type": "routing_type", "--rt-segsleft": "segments_left",
+    "--rt-len": "routing_length", "--rt-0-addrs": "routing_addresses",
+    "--hbh-len": "hop_length", "--hbh-opts": "hop_options",
+    "--dst-len": "destination_length", "--dst-opts": "destination_options",
+    "--mh-type": "mobility_type",
 }
+# Options without a value, and matches that mean something by being there.
+FLAGS = {
+    "-f": "fragment", "--soft": "soft", "--fragfirst": "first_fragment",
+    "--fragmore": "more_fragments", "--fraglast": "last_fragment", "--fragres": "fragment_reserved",
+    "--rt-0-res": "routing_reserved", "--rt-0-not-strict": "not_strict",
+}
+MATCHES = {"frag": "fragment", "rt": "routing", "hbh": "hop", "dst": "destination_header",
+           "eui64": "eui64"}
 PROTOCOL_NUMBERS = {"icmp": 1, "igmp": 2, "ipencap": 4, "tcp": 6, "udp": 17, "dccp": 33, "ipv6": 41,
-                    "gre": 47, "esp": 50, "ah": 51, "sctp": 132, "udplite": 136}
+                    "gre": 47, "esp": 50, "ah": 51, "ipv6-icmp": 58, "icmpv6": 58,
+                    "hopopt": 0, "ipv6-route": 43, "ipv6-frag": 44, "ipv6-nonxt": 59,
+                    "ipv6-opts": 60, "sctp": 132, "mh": 135, "ipv6-mh": 135,
+                    "mobility-header": 135, "udplite": 136}
 ICMP_NAMES = {"any": "255", "echo-request": "8", "echo-reply": "0", "port-unreachable": "3/3",
               "time-exceeded": "11", "destination-unreachable": "3", "source-quench": "4",
               "parameter-problem": "12", "network-unreachable": "3/0", "host-unreachable": "3/1",
               "fragmentation-needed": "3/4"}
+ICMPV6_NAMES = {"destination-unreachable": "1", "no-route": "1/0",
+                "communication-prohibited": "1/1", "beyond-scope": "1/2",
+                "address-unreachable": "1/3", "port-unreachable": "1/4",
+                "packet-too-big": "2", "time-exceeded": "3", "ttl-zero-during-transit": "3/0",
+                "parameter-problem": "4", "bad-header": "4/0", "echo-request": "128",
+                "echo-reply": "129", "router-solicitation": "133", "router-advertisement": "134",
+                "neighbour-solicitation": "135", "neighbor-solicitation": "135",
+                "neighbour-advertisement": "136", "neighbor-advertisement": "136",
+                "redirect": "137"}
 
 
 @dataclass
@@ -62,8 +87,10 @@ def parse_rule(line: str) -> Rule | None:
         position += 1
         if word in ("-j", "-g", "--jump", "--goto"):
             rule.target = following[0]
-        elif word == "-f":
-            rule.conditions.append(Condition("fragment", "", inverted))
+        elif word in FLAGS:
+            rule.conditions.append(Condition(FLAGS[word], "", inverted))
+        elif word == "-m" and following and following[0] in MATCHES:
+            rule.conditions.append(Condition(MATCHES[following[0]], "", False))
         elif word == "--syn":
             rule.conditions.append(Condition("flags", "SYN,RST,ACK,FIN SYN", inverted))
         elif word == "--tcp-flags":
@@ -104,29 +131,6 @@ class RuleGraph:
         return [condition.value for rule in self.rules for condition in rule.of(name)]
 
 
-def to_number(address: str) -> int:
-    return struct.unpack("!I", socket.inet_aton(address))[0]
-
-
-def to_address(number: int) -> str:
-    return socket.inet_ntoa(struct.pack("!I", number & 0xFFFFFFFF))
-
-
-def parse_network(value: str) -> tuple[int, int]:
-    """(address, mask)"""
-    address, _, mask = value.partition("/")
-    if not mask:
-        return to_number(address), 0xFFFFFFFF
-    if "." in mask:
-        return to_number(address), to_number(mask)
-    return to_number(address), (0xFFFFFFFF << (32 - int(mask))) & 0xFFFFFFFF
-
-
-def in_network(address: str, value: str) -> bool:
-    network, mask = parse_network(value)
-    return not (to_number(address) ^ network) & mask
-
-
 def parse_ports(value: str) -> list[tuple[int, int]]:
     """Both of tcp's 'first:last' and multiport's comma-separated lists."""
     result = []
@@ -145,10 +149,24 @@ def parse_protocol(value: str) -> int:
     return int(value) if value.isdigit() else PROTOCOL_NUMBERS.get(value, 0)
 
 
-def parse_icmp(value: str) -> tuple[int, int | None]:
+def parse_icmp(value: str, version: int) -> tuple[int, int | None]:
     """(type, code), with None for any code."""
-    kind, _, code = ICMP_NAMES.get(value, value).partition("/")
-    return (int(kind) if kind.isdigit() else 8), int(code) if code else None
+    names, echo = (ICMPV6_NAMES, 128) if version == 6 else (ICMP_NAMES, 8)
+    kind, _, code = names.get(value, value).partition("/")
+    return (int(kind) if kind.isdigit() else echo), int(code) if code else None
+
+
+def parse_range(value: str, last: int) -> tuple[int, int]:
+    """One 'number' or 'first:last'."""
+    first, colon, end = value.partition(":")
+    low = int(first or 0)
+    return low, int(end or last) if colon else low
+
+
+def parse_options(value: str) -> list[tuple[int, int | None]]:
+    """The (type, length or None) of hbh's and dst's lists."""
+    pairs = [part.partition(":") for part in value.split(",")]
+    return [(int(kind), int(length) if length else None) for kind, _, length in pairs]
 
 
 def parse_flags(value: str) -> tuple[int, int]:

@@ -1,25 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Random rulesets over everything that bpf-iptables knows.
+Random rulesets over everything that bpf-iptables knows: what both families have. The rest is in
+rulesets_ipv4.py and rulesets_ipv6.py.
 
 Constants come from small pools, made anew for each ruleset, so that rules overlap densely and a
 packet meets many of them.
 """
 
-import socket
-import struct
 from dataclasses import dataclass, field
 from random import Random
 
-from topology import BROADCASTS, LOCAL_ADDRESSES
+from addresses import Family, packed, unpacked
 
 BASE_CHAINS = ("INPUT", "FORWARD", "OUTPUT")
 PORTS = (0, 1, 22, 53, 80, 123, 443, 1023, 1024, 8080, 32768, 33434, 65534, 65535)
-PROTOCOLS = ("udplite", "sctp", "dccp", "gre", "esp", "ah", "igmp", "ipencap", "0", "2", "41",
-             "99", "132", "253", "255", "all")
 TCP_FLAGS = ("SYN", "ACK", "FIN", "RST", "URG", "PSH")
-ICMP_TYPES = ("any", "echo-request", "echo-reply", "8", "0", "3", "3/0", "3/1", "3/3", "3/4", "11",
-              "11/0", "5/1", "12/0", "13", "30", "port-unreachable", "time-exceeded", "254/255")
 CONNTRACK_STATES = ("INVALID", "NEW", "ESTABLISHED", "RELATED", "UNTRACKED", "SNAT", "DNAT")
 CONNTRACK_STATUSES = ("NONE", "EXPECTED", "SEEN_REPLY", "ASSURED", "CONFIRMED")
 # Seconds; far from any state's timeout, so that the speed of a run does not matter.
@@ -29,17 +24,9 @@ COMMENTS = ("plain", "two words", 'a "quoted" one', "back\\\\slash", "it's", "x"
 CHAIN_NAMES = ("lowercase", "With-Dash", "dots.and.dots", "under_score", "UPPER", "x",
                "DOCKER-USER", "ufw-before-logging-input0123", "tcp", "a:b", "22", "input",
                "accept")
-ODD_MASKS = ("255.0.255.0", "0.0.0.255", "0.255.255.255", "255.255.0.255", "128.0.0.1",
-             "255.255.255.254", "0.0.0.0")
 MULTIPORT_PROTOCOLS = ("tcp", "udp", "udplite", "sctp", "dccp")
+HOP_LIMITS = (0, 1, 2, 63, 64, 65, 254, 255)
 COUNTERS = (0, 1, 2, 1000, 2**32 - 1, 2**32, 2**63, 2**64 - 2)
-
-# NAT's addresses are nobody's otherwise: each translation is one to one, so that the kernel never
-# has to choose a port at random (nf_nat_core.c nf_nat_l4proto_unique_tuple()).
-DNAT_PUBLIC = ("203.0.113.50", "203.0.113.51", "10.2.200.1")
-DNAT_TARGETS = ("172.16.5.5", "198.51.100.77", "10.2.0.9")
-SNAT_ALIASES = ("198.18.7.1", "198.18.7.2")
-
 
 @dataclass
 class Nat:
@@ -57,16 +44,32 @@ class Ruleset:
     nat: Nat
 
 
-def neighbour_address(address: str, distance: int) -> str:
-    value = struct.unpack("!I", socket.inet_aton(address))[0]
-    return socket.inet_ntoa(struct.pack("!I", (value + distance) & 0xFFFFFFFF))
-
-
 class Generator:
+    """One family's subclass says what these are."""
+
+    family: Family
+    icmp = ("icmp", "1")               # the protocol's name, and its other spellings
+    icmp_match: tuple[str, str]        # and its option
+    icmp_types: tuple[str, ...]
+    other_protocols: tuple[str, ...]
+    lengths: tuple[int, ...]           # of prefixes, the usual ones
+    odd_masks: tuple[str, ...]
+    special_addresses: tuple[str, ...]
+    # NAT's addresses are nobody's otherwise: each translation is one to one, so that the kernel
+    # never has to choose a port at random (nf_nat_core.c nf_nat_l4proto_unique_tuple()).
+    nat_public: tuple[str, ...]
+    nat_targets: tuple[str, ...]
+    nat_aliases: tuple[str, ...]
+
+    # The share of rules that name a source, and that name a destination.
+    address_share = 0.3
+    # Of rules for any protocol, TCP, UDP, ICMP, and another one.
+    protocol_weights = (22, 34, 20, 12, 12)
+
     def __init__(self, random: Random, interfaces: list[str]) -> None:
         self.random = random
         self.interfaces = interfaces
-        self.hosts = self._pick_hosts()
+        self.hosts = [unpacked(packed(host)) for host in self._pick_hosts()]
         self.ports = random.sample(PORTS, 4) + [random.randrange(65536) for _ in range(2)]
         self.conntrack = random.random() < 0.6
         self.nat = Nat()
@@ -75,11 +78,18 @@ class Generator:
         return self.random.random() < probability
 
     def _pick_hosts(self) -> list[str]:
-        number = self.random.randrange
-        return [f"10.1.{number(4)}.{number(2, 256)}", f"10.1.{number(4)}.{number(2, 256)}",
-                f"172.16.{number(256)}.{number(256)}", f"192.168.{number(3)}.{number(1, 255)}",
-                f"203.0.113.{number(2, 40)}", f"198.51.100.{number(2, 40)}", "8.8.8.8",
-                f"{number(1, 224)}.{number(256)}.{number(256)}.{number(256)}"]
+        raise NotImplementedError
+
+    def family_header(self) -> str:
+        """Conditions of the rule itself, not of a match, that only one family has."""
+        return ""
+
+    def family_matches(self, protocol: str, chain: str) -> list[str]:
+        return []
+
+    def first_rules(self) -> list[str]:
+        """Before all others."""
+        return []
 
     def ruleset(self) -> Ruleset:
         tables = {}
@@ -97,14 +107,14 @@ class Generator:
 
     def _nat_table(self) -> str:
         lines = []
-        publics = self.random.sample(DNAT_PUBLIC, self.random.randint(0, 3))
-        for public, target in zip(publics, self.random.sample(DNAT_TARGETS, 3)):
+        publics = self.random.sample(self.nat_public, self.random.randint(0, 3))
+        for public, target in zip(publics, self.random.sample(self.nat_targets, 3)):
             self.nat.destinations[public] = target
-            lines.append(f"-A PREROUTING -d {public}/32 -j DNAT --to-destination {target}")
+            lines.append(f"-A PREROUTING -d {public} -j DNAT --to-destination {target}")
         sources = self.random.sample(self.hosts[:4], self.random.randint(0, 2))
-        for source, alias in zip(sources, SNAT_ALIASES):
+        for source, alias in zip(sources, self.nat_aliases):
             self.nat.sources[source] = alias
-            lines.append(f"-A POSTROUTING -s {source}/32 -j SNAT --to-source {alias}")
+            lines.append(f"-A POSTROUTING -s {source} -j SNAT --to-source {alias}")
         return "\n".join(["*nat", *lines, "COMMIT", ""])
 
     def _size(self) -> int:
@@ -142,8 +152,7 @@ class Generator:
         places = [*BASE_CHAINS, *[chain for chain in chains if not chain.startswith("deep-")]]
         rules = [self._rule(chain, chains) for chain in
                  self.random.choices(places, [3, 5, 3] + [2] * (len(places) - 3), k=size)]
-        rules += self._deep_rules(chains)
-        return rules
+        return self.first_rules() + rules + self._deep_rules(chains)
 
     def _deep_rules(self, chains: list[str]) -> list[str]:
         """A tower of chains, and rules after each jump to see that the way back is found."""
@@ -160,7 +169,7 @@ class Generator:
     def _rule(self, chain: str, chains: list[str]) -> str:
         protocol = self._protocol()
         parts = [self._header(chain), f"{protocol}" if protocol else ""]
-        matches = self._matches(protocol.removeprefix("-p ") if protocol else "")
+        matches = self._matches(protocol.removeprefix("-p "), chain)
         self.random.shuffle(matches)
         parts += matches
         later = chains[chains.index(chain) + 1:] if chain in chains else chains
@@ -176,21 +185,20 @@ class Generator:
             return f"-{'j' if kind == 'jump' else 'g'} {self.random.choice(later)}"
         return f"-j {kind}" if kind else ""
 
-    def _not(self, probability: float = 0.2) -> str:
+    def maybe_not(self, probability: float = 0.2) -> str:
         return "! " if self.chance(probability) else ""
 
     def _header(self, chain: str | None) -> str:
         parts = []
         for option in ("-s", "-d"):
-            if self.chance(0.3):
-                parts.append(f"{self._not()}{option} {self.network()}")
+            if self.chance(self.address_share):
+                parts.append(f"{self.maybe_not()}{option} {self.network()}")
         if chain is not None and chain != "OUTPUT" and self.chance(0.18):
-            parts.append(f"{self._not(0.3)}-i {self._interface()}")
+            parts.append(f"{self.maybe_not(0.3)}-i {self._interface()}")
         if chain is not None and chain != "INPUT" and self.chance(0.18):
-            parts.append(f"{self._not(0.3)}-o {self._interface()}")
-        if self.chance(0.06):
-            parts.append(f"{self._not(0.5)}-f")
-        return " ".join(parts)
+            parts.append(f"{self.maybe_not(0.3)}-o {self._interface()}")
+        parts.append(self.family_header())
+        return " ".join(filter(None, parts))
 
     def _interface(self) -> str:
         name = self.random.choice([*self.interfaces, "lo", "nosuch0"])
@@ -201,8 +209,7 @@ class Generator:
         return "+" if self.chance(0.05) else name
 
     def address(self) -> str:
-        return self.random.choice([*self.hosts, *self.hosts, *LOCAL_ADDRESSES, "127.0.0.1",
-                                   *BROADCASTS[:1], "255.255.255.255", "224.0.0.1"])
+        return self.random.choice([*self.hosts, *self.hosts, *self.special_addresses])
 
     def network(self) -> str:
         """An address or a range of addresses, sometimes with a mask that is no prefix."""
@@ -210,23 +217,25 @@ class Generator:
         if self.chance(0.3):
             return address
         if self.chance(0.12):
-            return f"{address}/{self.random.choice(ODD_MASKS)}"
-        length = self.random.choice((self.random.randint(0, 32), 8, 12, 16, 24, 24, 31, 32, 0))
+            return f"{address}/{self.random.choice(self.odd_masks)}"
+        length = self.random.choice((self.random.randint(0, self.family.bits), *self.lengths))
         return f"{address}/{length}"
 
     def _protocol(self) -> str:
-        kind = self.random.choices(("", "tcp", "udp", "icmp", "other"), (22, 34, 20, 12, 12))[0]
+        kind = self.random.choices(("", "tcp", "udp", "icmp", "other"), self.protocol_weights)[0]
         if kind != "other":
-            spelling = {"tcp": "6", "udp": "17", "icmp": "1"}.get(kind)
-            return f"-p {spelling if self.chance(0.1) else kind}" if kind else ""
+            spellings = {"tcp": ("tcp", "6"), "udp": ("udp", "17"), "icmp": self.icmp}.get(kind)
+            return f"-p {self.random.choice(spellings) if self.chance(0.2) else spellings[0]}" \
+                if kind else ""
         if self.chance(0.3):
-            return f"! -p {self.random.choice(('tcp', 'udp', 'icmp', '99', 'sctp'))}"
-        return f"-p {self.random.choice(PROTOCOLS)}"
+            return f"! -p {self.random.choice(('tcp', 'udp', self.icmp[0], '99', 'sctp'))}"
+        return f"-p {self.random.choice(self.other_protocols)}"
 
-    def _matches(self, protocol: str) -> list[str]:
-        protocol = {"6": "tcp", "17": "udp", "1": "icmp", "132": "sctp"}.get(protocol, protocol)
-        matches = []
-        specific = {"tcp": self._tcp, "udp": self._udp, "icmp": self._icmp}.get(protocol)
+    def _matches(self, protocol: str, chain: str) -> list[str]:
+        protocol = {"6": "tcp", "17": "udp", "132": "sctp"}.get(protocol, protocol)
+        matches = self.family_matches(protocol, chain)
+        specific = self._icmp if protocol in self.icmp else \
+            {"tcp": self._tcp, "udp": self._udp}.get(protocol)
         if specific and self.chance(0.65):
             matches.append(specific())
         if specific and self.chance(0.05):
@@ -236,7 +245,8 @@ class Generator:
         if self.conntrack and self.chance(0.25):
             matches.append(self._conntrack())
         if self.conntrack and self.chance(0.08):
-            matches.append(f"-m state {self._not()}--state {self._states(CONNTRACK_STATES[:5])}")
+            states = self._states(CONNTRACK_STATES[:5])
+            matches.append(f"-m state {self.maybe_not()}--state {states}")
         if self.chance(0.08):
             matches.append(f"-m comment --comment {self._comment()}")
         return matches
@@ -258,8 +268,14 @@ class Generator:
         first, last = sorted((self.port(), self.port()))
         return str(first) if self.chance(0.5) else f"{first}:{last}"
 
+    def hop_limit_match(self, name: str) -> str:
+        value = self.random.choice(HOP_LIMITS)
+        kind = self.random.choice(("eq", "eq", "lt", "gt"))
+        inversion = self.maybe_not(0.3) if kind == "eq" else ""
+        return f"-m {name} {inversion}--{name}-{kind} {value}"
+
     def _ports(self) -> str:
-        return "".join(f" {self._not()}{option} {self._port_range()}"
+        return "".join(f" {self.maybe_not()}{option} {self._port_range()}"
                        for option in ("--sport", "--dport") if self.chance(0.5))
 
     def _tcp(self) -> str:
@@ -270,20 +286,21 @@ class Generator:
             if self.chance(0.05):
                 wanted.append(self.random.choice(TCP_FLAGS))
             flags = f"{','.join(mask)} {','.join(wanted) or 'NONE'}"
-            text += f" {self._not(0.3)}--tcp-flags " + ("ALL ALL" if self.chance(0.05) else flags)
+            flags = "ALL ALL" if self.chance(0.05) else flags
+            text += f" {self.maybe_not(0.3)}--tcp-flags {flags}"
         elif self.chance(0.15):
-            text += f" {self._not(0.3)}--syn"
+            text += f" {self.maybe_not(0.3)}--syn"
         if self.chance(0.12):
-            text += f" {self._not(0.35)}--tcp-option {self.random.choice((1, 2, 3, 4, 8, 253))}"
+            option = self.random.choice((1, 2, 3, 4, 8, 253))
+            text += f" {self.maybe_not(0.35)}--tcp-option {option}"
         return text
 
     def _udp(self) -> str:
         return "-m udp" + self._ports()
 
     def _icmp(self) -> str:
-        if self.chance(0.1):
-            return "-m icmp --icmp-type any"
-        return f"-m icmp {self._not(0.25)}--icmp-type {self.random.choice(ICMP_TYPES[1:])}"
+        name, option = self.icmp_match
+        return f"-m {name} {self.maybe_not(0.25)}{option} {self.random.choice(self.icmp_types)}"
 
     def _multiport(self) -> str:
         option = self.random.choice(("--sports", "--dports", "--dports", "--ports"))
@@ -294,7 +311,7 @@ class Generator:
             text = f"{first}:{last}" if is_range else str(last)
             parts.append(text)
             room -= 2 if ":" in text else 1
-        return f"-m multiport {self._not(0.25)}{option} {','.join(parts)}"
+        return f"-m multiport {self.maybe_not(0.25)}{option} {','.join(parts)}"
 
     def _states(self, states: tuple[str, ...]) -> str:
         return ",".join(self.random.sample(states, self.random.choice((1, 1, 2, 2, 3))))
@@ -302,21 +319,21 @@ class Generator:
     def _conntrack(self) -> str:
         options = []
         if self.chance(0.6):
-            options.append(f"{self._not()}--ctstate {self._states(CONNTRACK_STATES)}")
+            options.append(f"{self.maybe_not()}--ctstate {self._states(CONNTRACK_STATES)}")
         for option in ("--ctorigsrc", "--ctorigdst", "--ctreplsrc", "--ctrepldst"):
             if self.chance(0.1):
-                options.append(f"{self._not()}{option} {self.network()}")
+                options.append(f"{self.maybe_not()}{option} {self.network()}")
         for option in ("--ctorigsrcport", "--ctorigdstport", "--ctreplsrcport", "--ctrepldstport"):
             if self.chance(0.08):
-                options.append(f"{self._not()}{option} {self._closed_range()}")
+                options.append(f"{self.maybe_not()}{option} {self._closed_range()}")
         if self.chance(0.12):
-            protocol = self.random.choice(("tcp", "udp", "1", "47"))
-            options.append(f"{self._not()}--ctproto {protocol}")
+            protocol = self.random.choice(("tcp", "udp", self.icmp[0], "47"))
+            options.append(f"{self.maybe_not()}--ctproto {protocol}")
         if self.chance(0.15):
-            options.append(f"{self._not()}--ctstatus {self._states(CONNTRACK_STATUSES)}")
+            options.append(f"{self.maybe_not()}--ctstatus {self._states(CONNTRACK_STATUSES)}")
         if self.chance(0.12):
             first, last = sorted(self.random.sample(EXPIRIES, 2))
-            options.append(f"{self._not()}--ctexpire {first}:{last}")
+            options.append(f"{self.maybe_not()}--ctexpire {first}:{last}")
         if self.chance(0.15) or not options:
             options.append(f"--ctdir {self.random.choice(('ORIGINAL', 'REPLY'))}")
         return "-m conntrack " + " ".join(options)

@@ -3,6 +3,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from case import Case
 
@@ -32,8 +33,7 @@ def with_rules(case: Case, table: str, rules: list[str]) -> Case:
     """The table with only these of its rules; its chains stay."""
     others = [line for line in case.tables[table].splitlines() if "-A " not in line]
     text = "\n".join([*others[:-1], *rules, others[-1], ""])
-    return Case(case.name, dict(case.tables, **{table: text}), case.steps, case.interfaces,
-                case.local, case.explanation)
+    return replace(case, tables=dict(case.tables, **{table: text}))
 
 
 def without_chains(case: Case, chains: list[str]) -> Case:
@@ -47,12 +47,14 @@ def shrink(case: Case, differs: Differs, seconds: float) -> Case:
     deadline = time.monotonic() + seconds
     if differs(case.with_steps([])):
         case = case.with_steps([])
+    if case.other_tables and differs(replace(case, other_tables={})):
+        case = replace(case, other_tables={})
     case = case.with_steps(minimise(case.steps, lambda steps: differs(case.with_steps(steps)),
                                     deadline))
     for table in list(case.tables):
         if table != "filter":
             smaller = {name: text for name, text in case.tables.items() if name != table}
-            candidate = Case(case.name, smaller, case.steps, case.interfaces, case.local)
+            candidate = replace(case, tables=smaller)
             case = candidate if differs(candidate) else case
     for table in case.tables:
         rules = [line for line in case.tables[table].splitlines() if "-A " in line]

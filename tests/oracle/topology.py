@@ -2,6 +2,8 @@
 """
 One side's network: a firewall namespace and one namespace for each of its links.
 
+Both families are there at once; a case uses one of them, or both.
+
 The namespaces have no names: they are this process's alone and vanish with it, however it ends.
 The ends of the links have no addresses, so that their stacks stay silent: all that happens there
 is what a case scripts. Only the firewall has a stack that answers.
@@ -13,6 +15,7 @@ arrives proves that all packets sent before it have been dealt with.
 
 import array
 import ctypes
+import errno
 import fcntl
 import os
 import select
@@ -22,7 +25,9 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from packets import ETHERTYPE_IPV4, ETHERTYPE_SENTINEL, ethernet
+from addresses import IPV4, IPV6, in_network
+from packets import ETHERTYPE_SENTINEL, ethernet
+from packets_ipv6 import version
 
 CLONE_NEWNET = 0x40000000
 ETH_P_ALL = 3
@@ -35,28 +40,78 @@ CONNTRACK_DELETE = 1 << 8 | 2  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE
 NLM_F_REQUEST_ACK = 5
 BROADCAST_MAC = b"\xff" * 6
 SYNCHRONISE_SECONDS = 20
+QUIET_SECONDS = 0.1
+PROBE_SECONDS = 0.01
 BATCH = 64  # frames between two synchronisations: far below net.core.netdev_max_backlog
+
+
+@dataclass(frozen=True)
+class Side:
+    """One family's part of a link."""
+    addresses: tuple[str, ...]  # the firewall's
+    gateway: str
+    routes: tuple[str, ...]
+    broadcast: str = ""
 
 
 @dataclass(frozen=True)
 class Link:
     end: str
-    addresses: tuple[str, ...]  # the firewall's, on this link
-    broadcast: str
-    gateway: str
-    routes: tuple[str, ...]
+    ipv4: Side
+    ipv6: Side
+    link_local: str       # the firewall's
+    on_link: str          # a network without a router: its neighbours have to be discovered
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        return self.ipv4, self.ipv6
 
 
 LINKS = (
-    Link("client", ("10.1.0.1", "10.1.0.9"), "10.1.255.255", "10.1.0.2", ("10.1.0.0/16",)),
-    Link("server", ("10.2.0.1", "10.2.0.9"), "10.2.255.255", "10.2.0.2", ("default",)),
-    Link("uplink", ("192.168.77.1",), "192.168.255.255", "192.168.77.2",
-         ("192.168.0.0/16", "172.16.0.0/12")),
+    Link("client",
+         Side(("10.1.0.1", "10.1.0.9"), "10.1.0.2", ("10.1.0.0/16",), "10.1.255.255"),
+         Side(("2001:db8:1::1", "2001:db8:1::9"), "2001:db8:1::2", ("2001:db8:1::/48",)),
+         "fe80::1", "2001:db8:e1::/64"),
+    Link("server",
+         Side(("10.2.0.1", "10.2.0.9"), "10.2.0.2", ("default",), "10.2.255.255"),
+         Side(("2001:db8:2::1", "2001:db8:2::9"), "2001:db8:2::2", ("default",)),
+         "fe80::2:1", "2001:db8:e2::/64"),
+    Link("uplink",
+         Side(("192.168.77.1",), "192.168.77.2", ("192.168.0.0/16", "172.16.0.0/12"),
+              "192.168.255.255"),
+         Side(("fd77::1",), "fd77::2", ("fd00::/8", "2001:db8:a000::/36")),
+         "fe80::3:1", "2001:db8:e3::/64"),
 )
 ENDS = tuple(link.end for link in LINKS)
-LOCAL_ADDRESSES = tuple(address for link in LINKS for address in link.addresses)
-BROADCASTS = tuple(link.broadcast for link in LINKS)
+LOCAL_ADDRESSES = {
+    4: tuple(address for link in LINKS for address in link.ipv4.addresses),
+    6: tuple(address for link in LINKS for address in link.ipv6.addresses),
+}
+BROADCASTS = tuple(link.ipv4.broadcast for link in LINKS)
+LINK_LOCAL = "fe80::/10"
+# On every link, with a neighbour entry that is there for good.
+LINK_LOCAL_HOSTS = ("fe80::2", "fe80::50", "fe80::aa:bbcc")
+MULTICAST_GROUPS = ("ff02::1", "ff02::2", "ff05::2", "ff02::1:ff00:1")  # that the firewall is in
 
+
+def end_of(address: str) -> str:
+    """
+    Where the firewall's routes send an address, or for its own link-local ones where they are.
+    Those of others are at every end: the client's is named.
+    """
+    for link in LINKS:
+        if address == link.link_local:
+            return link.end
+    for link in LINKS:
+        networks = [route for side in link.sides for route in side.routes if route != "default"]
+        same = [network for network in (*networks, link.on_link, LINK_LOCAL)
+                if (":" in network) == (":" in address)]
+        if any(in_network(address, network) for network in same):
+            return link.end
+    return "server"
+
+
+FOREVER_MILLISECONDS = 1 << 30
 # What would send packets on its own, or depend on time or on earlier cases, is switched off.
 FIREWALL_SYSCTLS = {
     "ipv4/ip_forward": 1,
@@ -78,6 +133,34 @@ FIREWALL_SYSCTLS = {
     "ipv4/conf/default/rp_filter": 0,
     "ipv4/conf/all/accept_source_route": 1,
     "ipv4/conf/default/accept_source_route": 1,
+    "ipv6/icmp/ratelimit": 0,
+    "ipv6/auto_flowlabels": 0,
+    "ipv6/ip6frag_time": 36000,
+    "ipv6/ip6frag_high_thresh": 1 << 28,
+    "netfilter/nf_conntrack_frag6_timeout": 36000,
+    "netfilter/nf_conntrack_frag6_high_thresh": 1 << 28,
+    "ipv6/icmp/ratemask": "\n",
+    "ipv6/conf/all/forwarding": 1,
+    "ipv6/conf/default/forwarding": 1,
+    "ipv6/conf/default/accept_dad": 0,
+    "ipv6/conf/default/dad_transmits": 0,
+    "ipv6/conf/default/accept_ra": 0,
+    "ipv6/conf/default/accept_redirects": 0,
+    "ipv6/conf/default/autoconf": 0,
+    "ipv6/conf/default/addr_gen_mode": 1,  # no address is made unasked
+    "ipv6/conf/default/mldv1_unsolicited_report_interval": 0,
+    "ipv6/conf/default/mldv2_unsolicited_report_interval": 0,
+    "ipv6/conf/default/accept_source_route": 1,
+    "ipv6/conf/default/disable_ipv6": 0,
+    "ipv6/conf/all/disable_ipv6": 0,
+}
+
+# A neighbour is asked for once, and what is known of it does not change by time.
+NEIGHBOUR_SYSCTLS = {
+    "mcast_solicit": 1,
+    "retrans_time_ms": FOREVER_MILLISECONDS,
+    "base_reachable_time_ms": FOREVER_MILLISECONDS,
+    "delay_first_probe_time": FOREVER_MILLISECONDS // 1000,
 }
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -97,7 +180,7 @@ def enter(namespace: int) -> None:
         raise OSError(ctypes.get_errno(), "setns")
 
 
-def write_sysctl(name: str, value: int) -> None:
+def write_sysctl(name: str, value: int | str) -> None:
     """In this process's namespace. Kernels differ in what they have: what is absent is left."""
     try:
         with open(f"/proc/sys/net/{name}", "w") as file:
@@ -135,6 +218,8 @@ class Topology:
         self.unsynchronised = 0
         ends = [new_namespace() for _ in LINKS]
         self.firewall = new_namespace()
+        for name, value in FIREWALL_SYSCTLS.items():
+            write_sysctl(name, value)
         self._make_links(ends)
         self.end_sockets = [self._open_end(index, end) for index, end in enumerate(ends)]
         enter(self.firewall)
@@ -146,6 +231,30 @@ class Topology:
         self.netfilter = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
         for name in self.names:
             self._disable_checksum_offload(name)
+        for index in range(len(LINKS)):
+            self._await_passage(index, self.end_sockets, self.firewall_sockets, False)
+            self._await_passage(index, self.firewall_sockets, self.end_sockets, True)
+        self._await_quiet()
+
+    def _await_passage(self, index: int, senders: list[socket.socket],
+                       receivers: list[socket.socket], from_firewall: bool) -> None:
+        """The kernel opens a link's queues in the background (link_watch.c linkwatch_do_dev())."""
+        deadline = time.monotonic() + SYNCHRONISE_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                senders[index].send(self._sentinel_frame(index, from_firewall))
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+            if select.select([receivers[index]], [], [], PROBE_SECONDS)[0]:
+                return
+        raise RuntimeError(f"nothing gets through the link {self.names[index]}")
+
+    def _await_quiet(self) -> None:
+        """Until the reports about the multicast groups are out; their intervals are set to zero."""
+        while select.select(self.end_sockets, [], [], QUIET_SECONDS)[0]:
+            self.synchronise()
+            self.take_captured()
 
     def _make_links(self, ends: list[int]) -> None:
         ip_batch([
@@ -161,18 +270,25 @@ class Topology:
         return packet_socket(LINKS[index].end, ETH_P_ALL)
 
     def _configure_firewall(self) -> None:
-        for name, value in FIREWALL_SYSCTLS.items():
-            write_sysctl(name, value)
+        for name in self.names:
+            for entry, value in NEIGHBOUR_SYSCTLS.items():
+                write_sysctl(f"ipv6/neigh/{name}/{entry}", value)
         commands = ["link set lo up"]
         for index, link in enumerate(LINKS):
-            name = self.names[index]
-            commands += [f"link set {name} up"]
-            commands += [f"address add {address}/32 broadcast {link.broadcast} dev {name}"
-                         for address in link.addresses]
-            commands += [f"neighbour add {link.gateway} dev {name} nud permanent "
-                         f"lladdr {mac_address(index, False).hex(':')}"]
-            commands += [f"route add {route} via {link.gateway} dev {name} onlink "
-                         f"src {link.addresses[0]}" for route in link.routes]
+            device = f"dev {self.names[index]}"
+            lladdr = f"nud permanent lladdr {mac_address(index, False).hex(':')}"
+            commands += [f"link set {device} up"]
+            commands += [f"address add {address}/32 broadcast {link.ipv4.broadcast} {device}"
+                         for address in link.ipv4.addresses]
+            commands += [f"address add {address}/128 {device} nodad"
+                         for address in link.ipv6.addresses]
+            commands += [f"address add {link.link_local}/64 {device} nodad"]
+            for side in link.sides:
+                commands += [f"neighbour add {side.gateway} {device} {lladdr}"]
+                commands += [f"route add {route} via {side.gateway} {device} onlink "
+                             f"src {side.addresses[0]}" for route in side.routes]
+            commands += [f"neighbour add {host} {device} {lladdr}" for host in LINK_LOCAL_HOSTS]
+            commands += [f"route add {link.on_link} {device} src {link.ipv6.addresses[0]}"]
         ip_batch(commands)
         for index in range(len(LINKS)):
             for entry in ("rp_filter", "send_redirects", "accept_redirects"):
@@ -203,17 +319,20 @@ class Topology:
 
     def set_local(self, addresses: list[str]) -> None:
         """Makes these the firewall's own addresses, besides those of its links."""
-        commands = [f"route delete local {address}/32 dev lo" for address in self.local] + \
-                   [f"route add local {address}/32 dev lo" for address in addresses]
+        commands = [f"route delete local {address} dev lo" for address in self.local] + \
+                   [f"route add local {address} dev lo" for address in addresses]
         self.local = addresses
         if commands:
             ip_batch(commands)
 
     def send(self, index: int, packet: bytes, broadcast: bool = False) -> None:
-        """Puts an IPv4 packet on a link, from its end towards the firewall."""
+        """Puts a packet on a link, from its end towards the firewall."""
         destination = BROADCAST_MAC if broadcast else mac_address(index, True)
+        ethertype = (IPV6 if version(packet) == 6 else IPV4).ethertype
+        if version(packet) == 6 and packet[24:25] == b"\xff":  # RFC 2464 section 7
+            destination = b"\x33\x33" + packet[36:40]
         self.end_sockets[index].send(
-            ethernet(destination, mac_address(index, False), ETHERTYPE_IPV4, packet))
+            ethernet(destination, mac_address(index, False), ethertype, packet))
         self.unsynchronised += 1
         if self.unsynchronised >= BATCH:
             self.synchronise()
@@ -228,12 +347,14 @@ class Topology:
 
     def _exchange_sentinels(self, senders: list[socket.socket], receivers: list[socket.socket],
                             from_firewall: bool) -> None:
-        payload = struct.pack("!I", self.sentinel)
         for index, sender in enumerate(senders):
-            sender.send(ethernet(mac_address(index, not from_firewall),
-                                 mac_address(index, from_firewall), ETHERTYPE_SENTINEL, payload))
+            sender.send(self._sentinel_frame(index, from_firewall))
         for index, receiver in enumerate(receivers):
-            self._receive_until_sentinel(index, receiver, payload)
+            self._receive_until_sentinel(index, receiver, struct.pack("!I", self.sentinel))
+
+    def _sentinel_frame(self, index: int, from_firewall: bool) -> bytes:
+        return ethernet(mac_address(index, not from_firewall), mac_address(index, from_firewall),
+                        ETHERTYPE_SENTINEL, struct.pack("!I", self.sentinel))
 
     def _receive_until_sentinel(self, index: int, receiver: socket.socket, payload: bytes) -> None:
         deadline = time.monotonic() + SYNCHRONISE_SECONDS
@@ -256,6 +377,12 @@ class Topology:
     def take_captured(self) -> list[list[bytes]]:
         captured, self.captured = self.captured, [[] for _ in LINKS]
         return captured
+
+    @staticmethod
+    def forget_neighbours() -> None:
+        """But for the permanent ones. What waits for an answer comes back as an error, at once."""
+        subprocess.run(["ip", "-6", "neighbour", "flush", "all"], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def flush_conntrack(self) -> None:
         """As conntrack -F does: a deletion without attributes (nf_conntrack_netlink.c)."""

@@ -16,16 +16,22 @@ import subprocess
 import sys
 import time
 import traceback
+from pathlib import Path
 
 import local_traffic
 from firewalls import Firewall
-from packets import header_length, is_fragment, with_identification
+from packets_ipv6 import salted
 from topology import ENDS, Topology, libc
 
 PR_SET_PDEATHSIG = 1
 CPUS = sorted(os.sched_getaffinity(0))
 DAEMON_SECONDS = 30
 COMMAND_SECONDS = 300
+TABLE_CHAINS = {
+    "filter": ("INPUT", "FORWARD", "OUTPUT"),
+    "nat": ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"),
+    "raw": ("PREROUTING", "OUTPUT"),
+}
 
 
 class FirewallError(Exception):
@@ -86,7 +92,8 @@ class Worker:
         os.sched_setaffinity(0, {CPUS[cpu % len(CPUS)]})
         self.firewall = firewall
         self.topology = Topology()
-        self.tables_used: set[str] = set()
+        self.family = 4
+        self.tables_used: dict[int, set[str]] = {4: set(), 6: set()}
         self.lock = os.memfd_create("xtables-lock")
         # A lock of its own: the two sides, and whatever else the machine does, shall not wait.
         self.environment = dict(os.environ, XTABLES_LOCKFILE=f"/proc/{os.getpid()}/fd/{self.lock}")
@@ -107,7 +114,13 @@ class Worker:
         topology = self.topology
         topology.rename_all(case["interfaces"])
         topology.set_local(case["local"])
-        result = {"restore": self.restore(case["tables"])}
+        family, other_family = case["family"], 10 - case["family"]
+        if 6 in (family, other_family if case["other_tables"] else 0):
+            topology.forget_neighbours()
+        result = {"restore": self.restore(family, case["tables"])}
+        if case["other_tables"] or self.tables_used[other_family]:
+            result["other_restore"] = self.restore(other_family, case["other_tables"])
+        self.family = family
         topology.flush_conntrack()
         topology.synchronise()
         topology.take_captured()
@@ -116,19 +129,25 @@ class Worker:
             topology.synchronise()
         result["captured"] = [[frame.hex() for frame in frames]
                               for frames in topology.take_captured()]
-        result["save"] = self.run_program([self.firewall.save, "-c"])
+        result["save"] = self.save(family)
+        if case["other_tables"]:
+            result["other_save"] = self.save(other_family)
         result["daemon"] = self.daemon is not None
         result["kernel_tables"] = kernel_tables()
         if self.daemon:
             self.daemon.check()
         return result
 
-    def restore(self, tables: dict[str, str]) -> dict:
+    def restore(self, family: int, tables: dict[str, str]) -> dict:
         """Empties the tables that earlier cases used, in the same transaction per table."""
-        texts = [f"*{table}\nCOMMIT\n" for table in sorted(self.tables_used - set(tables))]
-        texts += tables.values()
-        self.tables_used |= set(tables)
-        return self.run_program([self.firewall.restore, "--counters"], "".join(texts))
+        used = self.tables_used[family]
+        texts = [empty_table(table) for table in sorted(used - set(tables))] + [*tables.values()]
+        self.tables_used[family] |= set(tables)
+        return self.run_program([self.firewall.program(family, "-restore"), "--counters"],
+                                "".join(texts))
+
+    def save(self, family: int) -> dict:
+        return self.run_program([self.firewall.program(family, "-save"), "-c"])
 
     def step(self, step: dict, salt: int) -> object:
         action = getattr(self, "do_" + step["do"])
@@ -150,7 +169,7 @@ class Worker:
         return len(step["frames"])
 
     def do_raw(self, step: dict, salt: int) -> str:
-        return local_traffic.send_raw(salted(bytes.fromhex(step["hex"]), salt))
+        return local_traffic.send_raw(self.topology, salted(bytes.fromhex(step["hex"]), salt))
 
     def do_udp(self, step: dict, _salt: int) -> list[str]:
         return local_traffic.send_udp(self.topology, step)
@@ -167,33 +186,33 @@ class Worker:
     def do_loopback(self, step: dict, _salt: int) -> list[str]:
         return local_traffic.loopback(self.topology, step)
 
+    def do_settle(self, _step: dict, _salt: int) -> None:
+        """What comes out because of the steps before is out."""
+        self.topology.synchronise()
+
     def do_rename(self, step: dict, _salt: int) -> None:
         self.topology.synchronise()
         self.topology.rename(step["link"], step["name"])
 
     def do_command(self, step: dict, _salt: int) -> list:
         self.topology.synchronise()
-        done = self.run_program([self.firewall.command, *step["arguments"]])
+        program = self.firewall.program(step.get("family", self.family))
+        done = self.run_program([program, *step["arguments"]])
         return [done["status"], done["stdout"]]
 
 
-def salted(packet: bytes, salt: int) -> bytes:
-    """
-    Fragments that never become whole wait in the kernel: each run of a case needs identifications
-    of its own, or it would complete what an earlier run left.
-    """
-    if len(packet) < 20 or header_length(packet) < 20 or not is_fragment(packet):
-        return packet
-    identification = int.from_bytes(packet[4:6], "big")
-    return with_identification(packet, (identification + salt) & 0xFFFF or 1)
+def empty_table(table: str) -> str:
+    """Its counters are at zero, so that a difference does not stay for all cases to come."""
+    chains = "".join(f":{chain} ACCEPT [0:0]\n" for chain in TABLE_CHAINS[table])
+    return f"*{table}\n{chains}COMMIT\n"
 
 
 def kernel_tables() -> list[str]:
-    try:
-        with open("/proc/thread-self/net/ip_tables_names") as file:
-            return file.read().split()
-    except FileNotFoundError:
-        return []
+    names = []
+    for file in ("ip_tables_names", "ip6_tables_names"):
+        path = Path("/proc/thread-self/net") / file
+        names += path.read_text().split() if path.exists() else []
+    return names
 
 
 def main() -> None:

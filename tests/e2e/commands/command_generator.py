@@ -7,6 +7,7 @@ import shlex
 from dataclasses import dataclass, field
 
 from rule_generator import RuleGenerator
+from vocabulary import Vocabulary
 
 BASE_CHAINS = ["INPUT", "FORWARD", "OUTPUT"]
 USER_CHAINS = ["services", "log-drop", "a", "b", "WEB", "WEB-1", "trusted_hosts", "chain.with.dots", "n" * 28,
@@ -16,7 +17,7 @@ BAD_CHAINS = ["n" * 29, "nosuchchain", "INPUT", "ACCEPT", "-dash", "!bang", "", 
 
 @dataclass(frozen=True)
 class Command:
-    program: str  # iptables, iptables-save or iptables-restore
+    program: str  # iptables, iptables-save, iptables-restore, or the same of ip6tables
     arguments: tuple[str, ...]
     input: str | None = None
 
@@ -28,7 +29,8 @@ class Command:
         return f"{line} <<'END'\n{self.input}{end}END"
 
 
-SAVE = Command("iptables-save", ("-c",))
+def save_of(words: Vocabulary) -> Command:
+    return Command(f"{words.command}-save", ("-c",))
 
 
 @dataclass
@@ -62,9 +64,10 @@ class Model:
 
 
 class CommandGenerator:
-    def __init__(self, seed: int):
-        self.random = random.Random(seed)
-        self.rules = RuleGenerator(self.random)
+    def __init__(self, source: random.Random, words: Vocabulary):
+        self.random = source
+        self.words = words
+        self.rules = RuleGenerator(self.random, words)
         self.model = Model()
 
     def chance(self, probability: float) -> bool:
@@ -205,8 +208,10 @@ class CommandGenerator:
     def nat(self) -> list[str]:
         words = self.random.choice([
             ["-A", "POSTROUTING", "-o", "eth0", "-j", "MASQUERADE"],
-            ["-A", "POSTROUTING", "-s", "10.0.0.0/8", "-j", "SNAT", "--to-source", "192.0.2.1"],
-            ["-A", "PREROUTING", "-p", "tcp", "--dport", "80", "-j", "DNAT", "--to-destination", "10.0.0.1:8080"],
+            ["-A", "POSTROUTING", "-s", self.words.private_network, "-j", "SNAT", "--to-source",
+             self.words.hosts[0]],
+            ["-A", "PREROUTING", "-p", "tcp", "--dport", "80", "-j", "DNAT", "--to-destination",
+             self.words.nat_destination],
             ["-D", "POSTROUTING", "1"],
             ["-D", "PREROUTING", "1"],
             ["-I", "OUTPUT", "-p", "tcp", "-j", "REDIRECT", "--to-ports", "8080"],
@@ -220,20 +225,21 @@ class CommandGenerator:
         return ["-t", "nat", *words]
 
     def invalid(self) -> list[str]:
+        host, other_host = self.words.hosts
         return list(self.random.choice([
             [], ["-A"], ["-A", "INPUT", "-A", "OUTPUT", "-j", "ACCEPT"], ["-D", "INPUT"], ["-R", "INPUT"],
             ["-R", "INPUT", "1"], ["-t", "nosuchtable", "-L"], ["-t", "", "-L"], ["-t"], ["-Q"],
             ["--nosuchoption"], ["-N"], ["-E", "a"], ["-P", "INPUT"], ["-P"], ["-L", "-A", "INPUT"],
-            ["-F", "INPUT", "-j", "ACCEPT"], ["-Z", "INPUT", "-s", "10.0.0.1"], ["-j", "ACCEPT"],
+            ["-F", "INPUT", "-j", "ACCEPT"], ["-Z", "INPUT", "-s", host], ["-j", "ACCEPT"],
             ["-L", "--line-numbers", "-n", "extra"], ["-S", "-n"], ["-x"], ["-V"], ["--version"], ["-h"],
             ["-m", "tcp", "-p", "tcp", "-h"], ["-m", "conntrack", "-h"], ["-j", "DROP", "-h"],
             ["-A", "INPUT", "-m"], ["-A", "INPUT", "-j"], ["-A", "INPUT", "-g", "nosuchchain"],
             ["-A", "INPUT", "-4", "-j", "ACCEPT"], ["-6", "-A", "INPUT", "-j", "ACCEPT"],
-            ["-A", "INPUT", "-s", "10.0.0.1", "-s", "10.0.0.2", "-j", "ACCEPT"],
+            ["-A", "INPUT", "-s", host, "-s", other_host, "-j", "ACCEPT"],
             ["-A", "INPUT", "-c", "1", "-j", "ACCEPT"], ["-A", "INPUT", "-c", "x", "y", "-j", "ACCEPT"],
             ["-I", "INPUT", "2000000000", "-j", "ACCEPT"], ["-C", "INPUT"], ["-w", "x", "-L"],
             ["-A", "INPUT", "-p", "!", "tcp", "-j", "DROP"], ["-A", "INPUT", "!", "-j", "DROP"],
-            ["-A", "INPUT", "-s", "!", "10.0.0.1", "-j", "DROP"], ["-A", "INPUT", "!", "!", "-p", "tcp"],
+            ["-A", "INPUT", "-s", "!", host, "-j", "DROP"], ["-A", "INPUT", "!", "!", "-p", "tcp"],
         ]))
 
     def restore_lines(self) -> list[str]:
@@ -280,13 +286,13 @@ class CommandGenerator:
         if self.chance(0.04):
             lines.pop()
         text = "\n".join(lines) + ("" if self.chance(0.03) else "\n")
-        return Command("iptables-restore", tuple(options), "" if self.chance(0.02) else text)
+        return Command(f"{self.words.command}-restore", tuple(options), "" if self.chance(0.02) else text)
 
     def save(self) -> Command:
         options = [] if self.chance(0.3) else ["-c"]
         if self.chance(0.4):
             options += ["-t", self.random.choice(["filter", "filter", "nat", "nosuchtable"])]
-        return Command("iptables-save", tuple(options))
+        return Command(f"{self.words.command}-save", tuple(options))
 
     def command(self) -> Command:
         kinds = {
@@ -302,7 +308,7 @@ class CommandGenerator:
             made = [self.random.choice(["-w", "-n", "-v", "--wait"]), *made]
         if self.chance(0.02) and "-t" not in made:
             made = ["-t", "filter", *made]
-        return Command("iptables", tuple(made))
+        return Command(self.words.command, tuple(made))
 
 
 def quote_for_restore(word: str) -> str:

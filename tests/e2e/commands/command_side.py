@@ -17,7 +17,8 @@ CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
 COMMAND_SECONDS = 20
 DAEMON_SECONDS = 20
-PROGRAMS = ("iptables", "iptables-save", "iptables-restore")
+FAMILIES = ("iptables", "ip6tables")
+KINDS = ("", "-save", "-restore")
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -31,19 +32,18 @@ class Programs:
     @classmethod
     def legacy(cls) -> "Programs":
         return cls("iptables-legacy", {
-            "iptables": "/usr/sbin/iptables-legacy",
-            "iptables-save": "/usr/sbin/iptables-legacy-save",
-            "iptables-restore": "/usr/sbin/iptables-legacy-restore",
-        })
+            name + kind: f"/usr/sbin/{name}-legacy{kind}" for name in FAMILIES for kind in KINDS})
 
     @classmethod
     def ours(cls, build: Path) -> "Programs":
         frontend = build / "src" / "frontend"
-        return cls("bpf-iptables", {name: str(frontend / f"bpf-{name}") for name in PROGRAMS},
-                   str(build / "src" / "daemon" / "bpf-iptablesd"))
+        return cls("bpf-iptables", {
+            name + kind: str(frontend / f"bpf-{name}{kind}") for name in FAMILIES for kind in KINDS},
+            str(build / "src" / "daemon" / "bpf-iptablesd"))
 
-    def missing(self) -> list[str]:
-        paths = [*self.paths.values(), *([self.daemon] if self.daemon else [])]
+    def missing(self, families: set[str]) -> list[str]:
+        paths = [path for name, path in self.paths.items() if name.split("-")[0] in families]
+        paths += [self.daemon] if self.daemon else []
         return [path for path in paths if not os.access(path, os.X_OK)]
 
 
@@ -63,7 +63,7 @@ def remove_reason(status: int, stderr: str) -> str:
     """The daemon's reason for a refusal comes in front of iptables' own message."""
     if status == 0:
         return stderr
-    return re.sub(r"^bpf-iptables: .*\n", "", stderr, flags=re.MULTILINE)
+    return re.sub(r"^bpf-ip6?tables: .*\n", "", stderr, flags=re.MULTILINE)
 
 
 def run_command(programs: Programs, command: Command, environment: dict[str, str]) -> Result:

@@ -3,36 +3,14 @@
 
 import random
 
-ADDRESSES = [
-    "10.0.0.1", "10.0.0.0/8", "192.168.1.0/24", "192.168.1.77/24", "172.16.5.9/32", "0.0.0.0/0",
-    "10.1.2.3/255.0.255.0", "10.0.0.0/255.255.255.0", "224.0.0.0/4", "255.255.255.255", "127.0.0.1",
-    "192.0.2.128/25", "10.1.1.1/0.0.0.255", "198.51.100.7/31", "1.2.3.4/0",
-]
-BAD_ADDRESSES = ["10.0.0.256", "10.0.0.0/33", "10.0.0.0/-1", "1.2.3.4/255.255.255", "::1", "", "/8"]
-INTERFACES = ["eth0", "eth+", "lo", "+", "wlan0", "br-0123456789a", "eth0.100", "a"]
-BAD_INTERFACES = ["averyverylonginterface", "", "eth 0"]
-PROTOCOLS = ["tcp", "udp", "icmp", "all", "6", "17", "47", "esp", "gre", "0", "255", "TCP"]
-BAD_PROTOCOLS = ["256", "nosuchprotocol", "-1", ""]
-PORTS = ["22", "80", "http", "0", "65535", "1024:65535", ":1023", "1024:", "53", "ssh", "8000:8080", "0:65535"]
-BAD_PORTS = ["65536", "90:80", "nosuchservice", "-1", "1:2:3", ""]
-TCP_FLAG_SETS = ["SYN", "ACK", "SYN,ACK", "FIN,SYN,RST,ACK", "ALL", "NONE", "URG,PSH", "RST"]
-ICMP_TYPES = [
-    "echo-request", "echo-reply", "8", "0", "3/4", "any", "destination-unreachable", "port-unreachable",
-    "time-exceeded", "255", "255/255", "redirect", "ping", "fragmentation-needed", "5/1",
-]
-BAD_ICMP_TYPES = ["256", "3/256", "nosuchtype", "echo", "8/", ""]
-STATES = ["NEW", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED"]
-CONNTRACK_STATES = STATES + ["SNAT", "DNAT"]
-STATUSES = ["NONE", "EXPECTED", "SEEN_REPLY", "ASSURED", "CONFIRMED"]
-COMMENTS = [
-    "web", "two words", 'a "quoted" word', "back\\slash", "$dollar `tick`", "x" * 255, "", "'single'",
-    "tab\there", "--looks-like-an-option", "umlaut \u00e4\u00f6", "semi;colon # hash",
-]
+from vocabulary import (BAD_INTERFACES, BAD_PORTS, BAD_PROTOCOLS, COMMENTS, CONNTRACK_STATES, INTERFACES,
+                        PORTS, STATES, STATUSES, TCP_FLAG_SETS, Match, Vocabulary)
 
 
 class RuleGenerator:
-    def __init__(self, source: random.Random):
+    def __init__(self, source: random.Random, words: Vocabulary):
         self.random = source
+        self.words = words
         # How often something wrong is made: 1 for commands of one rule, less for whole tables.
         self.faults = 1.0
 
@@ -57,11 +35,12 @@ class RuleGenerator:
 
     def address(self) -> str:
         if self.chance(0.04):
-            return f"{self.random.choice(ADDRESSES)},{self.random.choice(ADDRESSES)}"
+            return ",".join(self.random.choice(self.words.addresses) for _ in range(2))
         if self.chance(0.3):
-            return ".".join(str(self.random.randrange(256)) for _ in range(4)) + "/" + str(
-                self.random.randint(0, 32))
-        return self.pick(ADDRESSES, BAD_ADDRESSES)
+            number = self.random.getrandbits(self.words.address_bits)
+            length = self.random.randint(0, self.words.address_bits)
+            return f"{self.words.to_address(number)}/{length}"
+        return self.pick(self.words.addresses, self.words.bad_addresses)
 
     def header(self, protocol: str | None, chain: str) -> list[str]:
         words = []
@@ -76,7 +55,7 @@ class RuleGenerator:
             words += self.option("-i", self.pick(INTERFACES, BAD_INTERFACES))
         if self.chance(0.2) if chain != "INPUT" else self.fault(0.01):
             words += self.option("-o", self.pick(INTERFACES, BAD_INTERFACES))
-        if self.chance(0.06):
+        if self.words.has_fragment_option and self.chance(0.06):
             words += self.option("-f")
         return words
 
@@ -104,8 +83,9 @@ class RuleGenerator:
         return words
 
     def icmp(self) -> list[str]:
-        words = [] if self.chance(0.5) else ["-m", "icmp"]
-        return words + self.option("--icmp-type", self.pick(ICMP_TYPES, BAD_ICMP_TYPES))
+        words = [] if self.chance(0.5) else ["-m", self.words.icmp_match]
+        return words + self.option(self.words.icmp_option,
+                                   self.pick(self.words.icmp_types, self.words.bad_icmp_types))
 
     def multiport(self) -> list[str]:
         count = 16 if self.fault(0.05) else self.random.choice([1, 2, 3, 8, 15])
@@ -122,10 +102,10 @@ class RuleGenerator:
         if self.chance(0.6):
             words += self.option("--ctstate", self.some(CONNTRACK_STATES, 4))
         if self.chance(0.15):
-            words += self.option("--ctproto", self.pick(["tcp", "17", "icmp"], BAD_PROTOCOLS))
+            words += self.option("--ctproto", self.pick(["tcp", "17", self.words.icmp], BAD_PROTOCOLS))
         for name in ("--ctorigsrc", "--ctorigdst", "--ctreplsrc", "--ctrepldst"):
             if self.chance(0.1):
-                words += self.option(name, self.pick(ADDRESSES, BAD_ADDRESSES))
+                words += self.option(name, self.pick(self.words.addresses, self.words.bad_addresses))
         for name in ("--ctorigsrcport", "--ctorigdstport", "--ctreplsrcport", "--ctrepldstport"):
             if self.chance(0.08):
                 words += self.option(name, self.pick(PORTS, BAD_PORTS))
@@ -144,7 +124,7 @@ class RuleGenerator:
 
     def matches(self, protocol: str | None) -> list[str]:
         words = []
-        by_protocol = {"tcp": self.tcp, "6": self.tcp, "udp": self.udp, "icmp": self.icmp}
+        by_protocol = {"tcp": self.tcp, "6": self.tcp, "udp": self.udp, self.words.icmp: self.icmp}
         if protocol in by_protocol and self.chance(0.7):
             words += by_protocol[protocol]()
         if (protocol in ("tcp", "udp") and self.chance(0.15)) or self.fault(0.01):
@@ -155,8 +135,19 @@ class RuleGenerator:
             words += self.conntrack()
         if self.chance(0.12):
             words += self.comment()
+        for match in self.words.further_matches:
+            if self.chance(0.03):
+                words += self.further(match)
         if self.fault(0.01):
             words += ["-m", self.random.choice(["nosuchmatch", "tcp", "icmp", ""])]
+        return words
+
+    def further(self, match: Match) -> list[str]:
+        words = ["-m", match.name]
+        for option in match.options:
+            if self.chance(option.probability) or option.required:
+                values = [self.pick(option.values, option.bad_values)] if option.values else []
+                words += self.option(option.name, *values, invertible=option.invertible)
         return words
 
     def target(self, chain: str, user_chains: list[str]) -> list[str]:
@@ -174,7 +165,8 @@ class RuleGenerator:
     def rule(self, chain: str, user_chains: list[str]) -> list[str]:
         protocol = None
         if self.chance(0.7):
-            protocol = self.random.choice(["tcp", "tcp", "udp", "icmp", self.pick(PROTOCOLS, BAD_PROTOCOLS)])
+            protocol = self.random.choice(["tcp", "tcp", "udp", self.words.icmp,
+                                           self.pick(self.words.protocols, BAD_PROTOCOLS)])
         words = self.header(protocol, chain) + self.matches(protocol) + self.target(chain, user_chains)
         if self.chance(0.2):
             words += ["-c", str(self.random.randrange(1 << self.random.randint(1, 50))),
