@@ -4,6 +4,7 @@ the chains and rules that they name; where the model errs, a command fails, whic
 
 import random
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from rule_generator import RuleGenerator
@@ -13,6 +14,22 @@ BASE_CHAINS = ["INPUT", "FORWARD", "OUTPUT"]
 USER_CHAINS = ["services", "log-drop", "a", "b", "WEB", "WEB-1", "trusted_hosts", "chain.with.dots", "n" * 28,
                "0", "Z", "in_public", "in_public_allow", "f2b-sshd", "~"]
 BAD_CHAINS = ["n" * 29, "nosuchchain", "INPUT", "ACCEPT", "-dash", "!bang", "", "two words", "tcp"]
+
+
+def logical_lines(text: str) -> Iterator[str]:
+    """The lines, but those joined that a newline in quotes (in a comment) has torn apart."""
+    pending = ""
+    for line in text.splitlines():
+        pending += line
+        try:
+            shlex.split(pending)
+        except ValueError:
+            pending += "\n"
+            continue
+        yield pending
+        pending = ""
+    if pending:
+        yield pending
 
 
 @dataclass(frozen=True)
@@ -51,7 +68,7 @@ class Model:
         """The filter table of iptables-save's output."""
         model = cls()
         table = ""
-        for line in text.splitlines():
+        for line in logical_lines(text):
             if line.startswith("*"):
                 table = line[1:]
             elif table == "filter" and line.startswith(":"):
