@@ -24,8 +24,10 @@ test: ## build and run all tests (root)
 	@$(MAKE) --no-print-directory all
 	@tests/run --build $(BUILD)
 
-bench: all ## measure, beside iptables-legacy (root)
-	bench/run --build $(BUILD)
+bench: ## build, and measure beside iptables-legacy and nftables (root)
+	@scripts/install-dependencies build run bench
+	@$(MAKE) --no-print-directory all
+	@bench/run --build $(BUILD)
 
 install: all ## install below $(DESTDIR)$(PREFIX)
 	meson install -C $(BUILD) --no-rebuild --quiet --destdir '$(abspath $(DESTDIR))'

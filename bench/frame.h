@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR GPL-2.0-or-later */
-/* The smallest Ethernet frame, without its checksum. */
+/*
+ * An Ethernet frame, without its checksum: as big as IPv6 and UDP take with the payload that fills
+ * IPv4's smallest frame.
+ */
 #pragma once
 
 #include <linux/types.h>
 
-#define FRAME_SIZE  60
+#define FRAME_SIZE  80
 #define FRAME_WORDS (FRAME_SIZE / sizeof(__u32))
 
 struct frame {

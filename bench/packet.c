@@ -3,12 +3,20 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/netfilter.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
 _Static_assert(sizeof(struct packet) == sizeof(struct frame), "a packet fills its frame");
 
-/* RFC 1071. The UDP checksum is left out (0, RFC 768). */
+/* What the text of a packet has. */
+struct words {
+	char source[INET6_ADDRSTRLEN], destination[INET6_ADDRSTRLEN];
+	uint16_t source_port, destination_port;
+};
+
+/* RFC 1071 */
 static uint16_t checksum(const uint8_t *bytes, size_t size)
 {
 	uint32_t sum = 0;
@@ -20,30 +28,71 @@ static uint16_t checksum(const uint8_t *bytes, size_t size)
 	return htons((uint16_t)~sum);
 }
 
-int packet_parse(const char *text, struct packet *ret_packet)
+/* No checksum: the filters are done with the packet before one would be looked at. */
+static struct udphdr udp_header(const struct words *words, size_t payload)
 {
-	char source[INET_ADDRSTRLEN], destination[INET_ADDRSTRLEN];
-	uint16_t source_port, destination_port;
+	return (struct udphdr){
+		.source = htons(words->source_port),
+		.dest = htons(words->destination_port),
+		.len = htons((uint16_t)(sizeof(struct udphdr) + payload)),
+	};
+}
 
-	if (sscanf(text, "%15[^,],%15[^,],%hu,%hu", source, destination, &source_port,
-		   &destination_port) != 4) {
-		fprintf(stderr, "not a packet: %s\n", text);
-		return -EINVAL;
-	}
-	*ret_packet = (struct packet){
-		.ethernet.ether_type = htons(ETHERTYPE_IP),
+static bool make_ipv4(const struct words *words, struct packet *ret_packet)
+{
+	struct packet_ipv4 made = {
 		.ip = {.version = 4,
 		       .ihl = 5,
-		       .tot_len = htons(sizeof(*ret_packet) - sizeof(ret_packet->ethernet)),
+		       .tot_len = htons(PACKET_SIZE),
 		       .ttl = 64,
-		       .protocol = IPPROTO_UDP,
-		       .saddr = inet_addr(source),
-		       .daddr = inet_addr(destination)},
-		.udp = {.source = htons(source_port),
-			.dest = htons(destination_port),
-			.len = htons(sizeof(ret_packet->udp) + sizeof(ret_packet->payload))},
+		       .protocol = IPPROTO_UDP},
+		.udp = udp_header(words, sizeof(made.payload)),
 	};
-	ret_packet->ip.check = checksum((const uint8_t *)ret_packet + offsetof(struct packet, ip),
-					sizeof(ret_packet->ip));
-	return 0;
+
+	if (inet_pton(AF_INET, words->source, &made.ip.saddr) != 1 ||
+	    inet_pton(AF_INET, words->destination, &made.ip.daddr) != 1)
+		return false;
+	made.ip.check = checksum((const uint8_t *)&made.ip, sizeof(made.ip));
+	*ret_packet = (struct packet){
+		.ethernet.ether_type = htons(ETHERTYPE_IP),
+		.ipv4 = made,
+	};
+	return true;
+}
+
+static bool make_ipv6(const struct words *words, struct packet *ret_packet)
+{
+	struct packet_ipv6 made = {
+		.ip = {.ip6_flow = htonl(6u << 28),
+		       .ip6_plen = htons(sizeof(made) - sizeof(made.ip)),
+		       .ip6_nxt = IPPROTO_UDP,
+		       .ip6_hlim = 64},
+		.udp = udp_header(words, sizeof(made.payload)),
+	};
+
+	if (inet_pton(AF_INET6, words->source, &made.ip.ip6_src) != 1 ||
+	    inet_pton(AF_INET6, words->destination, &made.ip.ip6_dst) != 1)
+		return false;
+	*ret_packet = (struct packet){
+		.ethernet.ether_type = htons(ETHERTYPE_IPV6),
+		.ipv6 = made,
+	};
+	return true;
+}
+
+int packet_parse(const char *text, struct packet *ret_packet)
+{
+	struct words words;
+
+	if (sscanf(text, "%45[^,],%45[^,],%hu,%hu", words.source, words.destination,
+		   &words.source_port, &words.destination_port) == 4 &&
+	    (make_ipv4(&words, ret_packet) || make_ipv6(&words, ret_packet)))
+		return 0;
+	fprintf(stderr, "not a packet: %s\n", text);
+	return -EINVAL;
+}
+
+uint8_t packet_family(const struct packet *packet)
+{
+	return packet->ethernet.ether_type == htons(ETHERTYPE_IPV6) ? NFPROTO_IPV6 : NFPROTO_IPV4;
 }

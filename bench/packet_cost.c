@@ -60,7 +60,8 @@ static int parse_case(const char *text, struct measured_case *ret_case)
 
 static int run(const struct measured_case *measured, int packets)
 {
-	struct hook_context context = {.hook = NF_INET_LOCAL_IN, .family = NFPROTO_IPV4};
+	struct hook_context context = {.hook = NF_INET_LOCAL_IN,
+				       .family = packet_family(&measured->packet)};
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = &measured->packet,
 		    .data_size_in = sizeof(measured->packet), .ctx_in = &context,
 		    .ctx_size_in = sizeof(context), .repeat = packets);

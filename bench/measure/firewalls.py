@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The filters that are compared: how each takes a number of five-field rules in a namespace."""
+"""The filters that are compared: how each takes a number of five-field rules for IPv4 in a
+namespace."""
 
 import shutil
 from collections.abc import Callable
@@ -24,15 +25,15 @@ def load_floor(bench: Bench, place: Namespace, count: int) -> None:
 
 def load_ours(bench: Bench, place: Namespace, count: int) -> None:
     bench.start_daemon(place)
-    place.run(bench.command("bpf-iptables-restore"), text=rules.five_field_text(count))
+    place.run(bench.command("bpf-iptables-restore"), text=rules.five_field_text(rules.IPV4, count))
 
 
 def load_legacy(bench: Bench, place: Namespace, count: int) -> None:
-    place.run("iptables-legacy-restore", text=rules.five_field_text(count))
+    place.run("iptables-legacy-restore", text=rules.five_field_text(rules.IPV4, count))
 
 
 def load_iptables_nft(bench: Bench, place: Namespace, count: int) -> None:
-    place.run("iptables-nft-restore", text=rules.five_field_text(count))
+    place.run("iptables-nft-restore", text=rules.five_field_text(rules.IPV4, count))
 
 
 def load_nft_rules(bench: Bench, place: Namespace, count: int) -> None:

@@ -77,7 +77,7 @@ def received_and_passed(cell: Cell) -> tuple[int, int]:
 
 
 def measure(bench: Bench, cell: Cell) -> None:
-    packet = rules.five_fields(cell.count)[-1]
+    packet = rules.five_fields(rules.IPV4, cell.count)[-1]
     received, passed = received_and_passed(cell)
     words = cell.sender.run(bench.program("frame_cost"), *bench.settle_arguments(), SENDER,
                             SCRATCH, cell.mac, packet.argument()).split()

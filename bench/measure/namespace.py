@@ -90,19 +90,18 @@ def namespace() -> Iterator[Namespace]:
         made.close()
 
 
-NFPROTO_IPV4 = "2"
 NF_INET_LOCAL_IN = "1"
 
 
-def input_program(pid: int) -> int:
-    """Id of the eBPF program that process @pid has attached to IPv4's INPUT."""
+def input_program(pid: int, protocol: str) -> int:
+    """Id of the eBPF program that process @pid has attached to INPUT of a family (NFPROTO_*)."""
     for entry in Path(f"/proc/{pid}/fdinfo").iterdir():
         # kernel/bpf/syscall.c bpf_link_show_fdinfo(), and net/netfilter/nf_bpf_link.c
         with contextlib.suppress(FileNotFoundError):
             words = entry.read_text().replace(":", " ").split()
             values = dict(zip(words, words[1:]))
             if (values.get("link_type"), values.get("pf"), values.get("hooknum")) == (
-                    "netfilter", NFPROTO_IPV4, NF_INET_LOCAL_IN):
+                    "netfilter", protocol, NF_INET_LOCAL_IN):
                 return int(values["prog_id"])
     raise Failure(f"process {pid} filters nothing at INPUT")
 

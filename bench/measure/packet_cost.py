@@ -7,14 +7,17 @@ from typing import NamedTuple
 
 from measure import rules
 from measure.namespace import Failure, Namespace, input_program, namespace
-from measure.report import Figure, difference, figure, print_table, write_csv
+from measure.report import Figure, difference, figure, print_table, ratio, write_csv
 from measure.tools import Bench
 
 DROP, ACCEPT = 0, 1
+Key = tuple[str, int, str]  # family, number of rules, shape
+
 SHAPES = ("last", "first", "none", "one field")
 
 
 class Case(NamedTuple):
+    family: str
     rules: int
     shape: str
     program: int
@@ -24,34 +27,40 @@ class Case(NamedTuple):
     def argument(self) -> str:
         return f"{self.program},{self.verdict},{self.packet.argument()}"
 
+    def key(self) -> Key:
+        return self.family, self.rules, self.shape
 
-def load(bench: Bench, place: Namespace, text: str) -> int:
-    """Starts a daemon with these rules; returns the id of its program."""
+
+def load(bench: Bench, place: Namespace, family: rules.Family, text: str) -> int:
+    """Starts a daemon with these rules; returns the id of the family's program."""
     daemon = bench.start_daemon(place)
-    place.run(bench.command("bpf-iptables-restore"), text=text)
-    return input_program(daemon.pid)
+    place.run(bench.command(f"bpf-{family.iptables}-restore"), text=text)
+    return input_program(daemon.pid, family.protocol)
 
 
-def five_field_cases(count: int, program: int) -> list[Case]:
-    packets = rules.five_fields(count)
-    none = packets[-1]._replace(source=rules.ELSEWHERE)
-    return [Case(count, "last", program, packets[-1], DROP),
-            Case(count, "first", program, packets[0], DROP),
-            Case(count, "none", program, none, ACCEPT)]
+def five_field_cases(family: rules.Family, count: int, program: int) -> list[Case]:
+    packets = rules.five_fields(family, count)
+    none = packets[-1]._replace(source=family.elsewhere)
+    return [Case(family.name, count, "last", program, packets[-1], DROP),
+            Case(family.name, count, "first", program, packets[0], DROP),
+            Case(family.name, count, "none", program, none, ACCEPT)]
 
 
 def one_field_case(count: int, program: int) -> Case:
-    packet = rules.five_fields(1)[0]._replace(source=rules.blocklist(count)[-1])
-    return Case(count, "one field", program, packet, DROP)
+    packet = rules.five_fields(rules.IPV4, 1)[0]._replace(source=rules.blocklist(count)[-1])
+    return Case(rules.IPV4.name, count, "one field", program, packet, DROP)
 
 
 def make_cases(bench: Bench, counts: list[int], stack: contextlib.ExitStack) -> list[Case]:
     cases = []
     for count in counts:
-        place = stack.enter_context(namespace())
-        cases += five_field_cases(count, load(bench, place, rules.five_field_text(count)))
-        place = stack.enter_context(namespace())
-        cases.append(one_field_case(count, load(bench, place, rules.blocklist_text(count))))
+        for family in rules.FAMILIES:
+            program = load(bench, stack.enter_context(namespace()), family,
+                           rules.five_field_text(family, count))
+            cases += five_field_cases(family, count, program)
+        program = load(bench, stack.enter_context(namespace()), rules.IPV4,
+                       rules.blocklist_text(count))
+        cases.append(one_field_case(count, program))
     return cases
 
 
@@ -67,23 +76,36 @@ def measure(bench: Bench, cases: list[Case], rounds: int) -> list[list[float | N
     return [list(costs) for costs in zip(*by_round)]
 
 
-def show(counts: list[int], floor: Figure, nets: dict[tuple[int, str], Figure]) -> None:
-    rows = [[f"{count:,}"] + [nets[count, shape].text() for shape in SHAPES] for count in counts]
+def show(counts: list[int], floors: list[float | None],
+         costs: dict[Key, list[float | None]]) -> None:
+    floor = figure(floors).text()
+    rows = [[f"{count:,}"] + [difference(costs["IPv4", count, shape], floors).text()
+                              for shape in SHAPES] for count in counts]
     print_table("Nanoseconds per packet by BPF_PROG_TEST_RUN, less those of an empty program "
-                f"({floor.text()}); five fields per rule,\nthe packet hits the last rule, the "
+                f"({floor}); five fields per rule,\nthe packet hits the last rule, the "
                 "first, none; and a blocklist of source addresses (one field), the last hit:",
                 ["rules", *SHAPES], rows)
+    rows = []
+    for count in counts:
+        ipv4, ipv6 = (costs[family.name, count, "last"] for family in rules.FAMILIES)
+        rows.append([f"{count:,}", difference(ipv4, floors).text(),
+                     difference(ipv6, floors).text(), ratio(ipv6, ipv4, floors).text(2)])
+    print_table("The same by family; five fields per rule, the last hit:",
+                ["rules", "IPv4", "IPv6", "IPv6 / IPv4"], rows)
+
+
+def csv_row(key: Key, net: Figure, floor: Figure) -> list[object]:
+    return [*key, *(round(value, 2) for value in net), round(floor.median, 2)]
 
 
 def run(bench: Bench) -> None:
     counts = [1, 2, 3, 10, 100, 1000, 10000] + ([] if bench.quick else [100000])
     with contextlib.ExitStack() as stack:
         cases = make_cases(bench, counts, stack)
-        floors, *costs = measure(bench, cases, 5 if bench.quick else 11)
-    nets = {(case.rules, case.shape): difference(values, floors)
-            for case, values in zip(cases, costs)}
-    show(counts, figure(floors), nets)
+        floors, *measured = measure(bench, cases, 5 if bench.quick else 11)
+    costs = {case.key(): values for case, values in zip(cases, measured)}
+    show(counts, floors, costs)
     write_csv(bench.results / "packet_cost.csv",
-              ["rules", "shape", "net_ns", "low", "high", "rounds", "floor_ns"],
-              [[*case, *(round(value, 2) for value in net), round(figure(floors).median, 2)]
-               for case, net in nets.items()])
+              ["family", "rules", "shape", "net_ns", "low", "high", "rounds", "floor_ns"],
+              [csv_row(key, difference(values, floors), figure(floors))
+               for key, values in costs.items()])

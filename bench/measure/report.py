@@ -34,6 +34,13 @@ def difference(values: Sequence[float | None], floors: Sequence[float | None]) -
                    for value, floor in zip(values, floors)])
 
 
+def ratio(values: Sequence[float | None], others: Sequence[float | None],
+          floors: Sequence[float | None]) -> Figure:
+    """How many times the others' the values are, both less the floor."""
+    return figure([None if None in three else (three[0] - three[2]) / (three[1] - three[2])
+                   for three in zip(values, others, floors)])
+
+
 def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     print(f"\n{title}\n")

@@ -16,13 +16,14 @@ from measure.namespace import Failure, Namespace, namespace
 from measure.report import figure, print_table, write_csv
 from measure.tools import Bench
 
-RULE = "-s 203.0.113.7/32 -d 192.168.1.2/32 -p udp -m udp --sport 1000 --dport 2000 -j DROP"
+COUNTS = {rules.IPV4: (1, 1000, 10000), rules.IPV6: (10000,)}
 
 
 class Operation(NamedTuple):
     name: str
     text: str  # what is restored beforehand
-    arguments: tuple[str, ...]  # none: restores the text, and in the next round one that differs
+    changed: str  # differs: a table that is the same as before need not be compiled
+    arguments: tuple[str, ...] = ()  # none: restores one text and the other in turn
 
 
 class Cost(NamedTuple):
@@ -41,27 +42,38 @@ class Side:
     costs: dict[str, list[Cost]] = field(default_factory=dict)
 
 
-def legacy_side(place: Namespace) -> Side:
-    return Side(LEGACY.name, place, {"restore": "iptables-legacy-restore",
-                                     "command": "iptables-legacy"})
+def legacy_side(place: Namespace, family: rules.Family) -> Side:
+    return Side(LEGACY.name, place, {"restore": f"{family.iptables}-legacy-restore",
+                                     "command": f"{family.iptables}-legacy"})
 
 
-def our_side(bench: Bench, place: Namespace) -> Side:
+def our_side(bench: Bench, place: Namespace, family: rules.Family) -> Side:
     daemon = bench.start_daemon(place)
     return Side("bpf-iptables", place,
-                {"restore": bench.command("bpf-iptables-restore"),
-                 "command": bench.command("bpf-iptables")}, daemon.pid)
+                {"restore": bench.command(f"bpf-{family.iptables}-restore"),
+                 "command": bench.command(f"bpf-{family.iptables}")}, daemon.pid)
 
 
-def operations(quick: bool) -> Iterator[Operation]:
-    for count in (1000, 10000):
-        text = rules.five_field_text(count)
-        yield Operation(f"append 1 rule to {count:,}", text, ("-A", "INPUT", *RULE.split()))
-        yield Operation(f"restore {count:,}", text, ())
-    yield Operation("list -n -v -x of 10,000", rules.five_field_text(10000),
-                    ("-L", "-n", "-v", "-x"))
-    if not quick:
-        yield Operation("restore 100,000 (one field)", rules.blocklist_text(100000), ())
+def another_rule(family: rules.Family) -> str:
+    return rules.five_field_rule(
+        family, rules.Packet(family.elsewhere, family.destination(0), 1000, 2000))
+
+
+def operations(family: rules.Family, quick: bool) -> Iterator[Operation]:
+    rule = another_rule(family)
+
+    def operation(name: str, text: str, *arguments: str) -> Operation:
+        return Operation(f"{family.name}: {name}", text,
+                         text.replace("COMMIT", f"-A INPUT {rule}\nCOMMIT"), arguments)
+
+    for count in COUNTS[family]:
+        text = rules.five_field_text(family, count)
+        yield operation(f"append 1 rule to {count:,}", text, "-A", "INPUT", *rule.split())
+        yield operation(f"restore {count:,}", text)
+    yield operation("list -n -v -x of 10,000", rules.five_field_text(family, 10000),
+                    "-L", "-n", "-v", "-x")
+    if family == rules.IPV4 and not quick:
+        yield operation("restore 100,000 (one field)", rules.blocklist_text(100000))
 
 
 def daemon_time(side: Side) -> float:
@@ -76,11 +88,6 @@ def peak_memory(side: Side) -> float:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
     raise Failure("the daemon's memory is not known")
-
-
-def changed(text: str) -> str:
-    """With another rule at the end: a table that is the same as before need not be compiled."""
-    return text.replace("COMMIT", f"-A INPUT {RULE}\nCOMMIT")
 
 
 def timed(side: Side, operation: Operation, input_path: Path) -> Cost:
@@ -103,25 +110,46 @@ def measure(sides: list[Side], operation: Operation, rounds: int, directory: Pat
     for side in sides:
         side.place.run(side.programs["restore"], text=operation.text)
     for number in range(rounds):
-        path.write_text(operation.text if number % 2 else changed(operation.text))
+        path.write_text(operation.text if number % 2 else operation.changed)
         for side in sides:
             side.costs.setdefault(operation.name, []).append(timed(side, operation, path))
     path.unlink()
 
 
-def report(bench: Bench, sides: list[Side], memory: dict[str, float]) -> None:
-    table, rows = [], []
-    for name in sides[0].costs:
-        walls = [figure([cost.wall for cost in side.costs[name]]) for side in sides]
-        daemon = figure([cost.daemon for cost in sides[0].costs[name]])
-        table.append([name, *(wall.text(1) for wall in walls), daemon.text(1),
-                      f"{memory[name]:.0f}"])
-        for side, wall in zip(sides, walls):
-            command = figure([cost.command for cost in side.costs[name]])
-            rows.append([side.name, name, *(round(value, 2) for value in wall),
-                         round(command.median, 2),
-                         *([round(daemon.median, 2), round(memory[name], 1)] if side.daemon
-                           else ["", ""])])
+def make_sides(bench: Bench, family: rules.Family, stack: contextlib.ExitStack) -> list[Side]:
+    sides = [our_side(bench, stack.enter_context(namespace()), family)]
+    if installed([LEGACY]):
+        sides.append(legacy_side(stack.enter_context(namespace()), family))
+    return sides
+
+
+def table_row(name: str, sides: list[Side], memory: float) -> list[str]:
+    walls = [figure([cost.wall for cost in side.costs[name]]) for side in sides]
+    daemon = figure([cost.daemon for cost in sides[0].costs[name]])
+    return [name, *(wall.text(1) for wall in walls), daemon.text(1), f"{memory:.0f}"]
+
+
+def csv_row(name: str, side: Side, memory: float) -> list[object]:
+    costs = side.costs[name]
+    daemon = figure([cost.daemon for cost in costs])
+    return [side.name, name, *(round(value, 2) for value in figure([cost.wall for cost in costs])),
+            round(figure([cost.command for cost in costs]).median, 2),
+            *([round(daemon.median, 2), round(memory, 1)] if side.daemon else ["", ""])]
+
+
+def run(bench: Bench) -> None:
+    table: list[list[str]] = []
+    rows: list[list[object]] = []
+    bench.results.mkdir(parents=True, exist_ok=True)
+    for family in rules.FAMILIES:
+        with contextlib.ExitStack() as stack:
+            sides = make_sides(bench, family, stack)
+            for operation in operations(family, bench.quick):
+                large = "100,000" in operation.name
+                measure(sides, operation, 5 if bench.quick or large else 15, bench.results)
+                memory = peak_memory(sides[0])
+                table.append(table_row(operation.name, sides, memory))
+                rows += [csv_row(operation.name, side, memory) for side in sides]
     print_table("Milliseconds that a command takes, the daemon's CPU time in it, and the most "
                 "memory (MiB) that the daemon\nhas had so far, what it shares with the eBPF "
                 "programs included:",
@@ -129,17 +157,3 @@ def report(bench: Bench, sides: list[Side], memory: dict[str, float]) -> None:
     write_csv(bench.results / "update_time.csv",
               ["filter", "command", "wall_ms", "low", "high", "rounds", "command_cpu_ms",
                "daemon_cpu_ms", "daemon_peak_mib"], rows)
-
-
-def run(bench: Bench) -> None:
-    memory: dict[str, float] = {}
-    with contextlib.ExitStack() as stack:
-        sides = [our_side(bench, stack.enter_context(namespace()))]
-        if installed([LEGACY]):
-            sides.append(legacy_side(stack.enter_context(namespace())))
-        bench.results.mkdir(parents=True, exist_ok=True)
-        for operation in operations(bench.quick):
-            large = "100,000" in operation.name
-            measure(sides, operation, 5 if bench.quick or large else 15, bench.results)
-            memory[operation.name] = peak_memory(sides[0])
-        report(bench, sides, memory)
