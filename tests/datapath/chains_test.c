@@ -31,16 +31,16 @@ enum link {
 static void add_jump(struct blob *blob, const char *from, uint32_t to, bool is_goto)
 {
 	char name[NAME_SIZE];
-	struct ipt_ip *ip = blob_rule(blob, from, chain_name(name, to));
+	ip_rule *ip = table_rule(blob, from, chain_name(name, to));
 
 	if (is_goto)
-		ip->flags |= IPT_F_GOTO;
+		ip->flags |= IP_F_GOTO;
 }
 
 /* INPUT leads to c0, c0 to c1 ...; before and behind each jump is a rule that only counts. */
 static struct ruleset *nested_chains(uint32_t depth, enum link links)
 {
-	struct blob *blob = blob_new();
+	struct blob *blob = table_new();
 	char name[NAME_SIZE];
 
 	for (uint32_t i = 0; i < depth; i++)
@@ -50,16 +50,16 @@ static struct ruleset *nested_chains(uint32_t depth, enum link links)
 		bool is_goto = links == LINKS_BOTH && i % 3 == 1;
 
 		chain_name(name, i);
-		blob_rule(blob, name, NULL);
+		table_rule(blob, name, NULL);
 		add_jump(blob, name, i + 1, is_goto);
 		if (links == LINKS_TWICE && i + 4 > depth)
 			add_jump(blob, name, i + 1, false);
-		blob_rule(blob, name, NULL);
+		table_rule(blob, name, NULL);
 		if (i % 2)
-			blob_rule(blob, name, "RETURN");
+			table_rule(blob, name, "RETURN");
 	}
-	blob_rule(blob, chain_name(name, depth - 1), NULL);
-	blob_rule(blob, "INPUT", NULL);
+	table_rule(blob, chain_name(name, depth - 1), NULL);
+	table_rule(blob, "INPUT", NULL);
 	blob_policy(blob, "INPUT", NF_DROP);
 	return filter_ruleset(blob);
 }
@@ -67,7 +67,7 @@ static struct ruleset *nested_chains(uint32_t depth, enum link links)
 static const struct arena_generation *generation_in_force(void)
 {
 	return (const struct arena_generation *)((uint8_t *)filter_root() +
-						 (filter_root()->current[ARENA_IPV4] & ~1ull));
+						 (filter_root()->current[TEST_ARENA] & ~1ull));
 }
 
 static struct arena_stack *stack_number(uint32_t number)
@@ -89,7 +89,7 @@ static void check_depth(struct filter *filter, uint32_t depth, enum link links)
 {
 	struct packet_bytes packet;
 
-	packet_bytes_make(&packet, IPPROTO_UDP, 1, 2, 3, 4);
+	packet_bytes_make(TEST_FAMILY, &packet, IPPROTO_UDP, 1, 2, 3, 4);
 	filter_replace(filter, nested_chains(depth, links));
 	for (int i = 0; i < 3; i++)
 		filter_check(filter, NF_INET_LOCAL_IN, &packet);
@@ -136,16 +136,16 @@ static void test_gotos_leave_nothing_to_return_to(void **state)
 static void test_the_end_of_a_goto_from_a_base_chain_is_the_policy(void **state)
 {
 	struct filter *filter = *state;
-	struct blob *blob = blob_new();
+	struct blob *blob = table_new();
 	struct packet_bytes packet;
 
 	blob_chain(blob, "c0");
 	add_jump(blob, "INPUT", 0, true);
-	blob_rule(blob, "INPUT", "ACCEPT");
-	blob_rule(blob, "c0", NULL);
+	table_rule(blob, "INPUT", "ACCEPT");
+	table_rule(blob, "c0", NULL);
 	blob_policy(blob, "INPUT", NF_DROP);
 	filter_replace(filter, filter_ruleset(blob));
-	packet_bytes_make(&packet, IPPROTO_UDP, 1, 2, 3, 4);
+	packet_bytes_make(TEST_FAMILY, &packet, IPPROTO_UDP, 1, 2, 3, 4);
 	filter_check(filter, NF_INET_LOCAL_IN, &packet);
 }
 
@@ -153,7 +153,7 @@ static void test_the_end_of_a_goto_from_a_base_chain_is_the_policy(void **state)
 static void test_a_drop_deep_down(void **state)
 {
 	struct filter *filter = *state;
-	struct blob *blob = blob_new();
+	struct blob *blob = table_new();
 	struct packet_bytes packet;
 	char name[NAME_SIZE];
 
@@ -162,9 +162,9 @@ static void test_a_drop_deep_down(void **state)
 	add_jump(blob, "INPUT", 0, false);
 	for (uint32_t i = 0; i + 1 < 20; i++)
 		add_jump(blob, chain_name(name, i), i + 1, false);
-	blob_rule(blob, "c19", "DROP");
+	table_rule(blob, "c19", "DROP");
 	filter_replace(filter, filter_ruleset(blob));
-	packet_bytes_make(&packet, IPPROTO_UDP, 1, 2, 3, 4);
+	packet_bytes_make(TEST_FAMILY, &packet, IPPROTO_UDP, 1, 2, 3, 4);
 	for (uint32_t i = 0; i < 2 * ARENA_STACKS; i++)
 		filter_check(filter, NF_INET_LOCAL_IN, &packet);
 	assert_stacks_are_free();
@@ -177,7 +177,7 @@ static void test_without_a_free_stack_packets_are_dropped_and_counted(void **sta
 	struct packet_bytes packet;
 
 	check_depth(filter, 40, LINKS_JUMPS);
-	packet_bytes_make(&packet, IPPROTO_UDP, 1, 2, 3, 4);
+	packet_bytes_make(TEST_FAMILY, &packet, IPPROTO_UDP, 1, 2, 3, 4);
 	for (uint32_t i = 0; i < ARENA_STACKS; i++)
 		stack_number(i)->taken = i + 1 < ARENA_STACKS;
 	/* One is enough. */

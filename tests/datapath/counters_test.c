@@ -15,15 +15,15 @@
 static struct ruleset *shared_chain(uint8_t protocol)
 {
 	static const char *const bases[] = {"INPUT", "FORWARD"};
-	struct blob *blob = blob_new();
+	struct blob *blob = table_new();
 
 	blob_chain(blob, "shared");
 	for (size_t i = 0; i < ARRAY_SIZE(bases); i++) {
-		blob_rule(blob, bases[i], "shared")->proto = protocol;
+		set_protocol(table_rule(blob, bases[i], "shared"), protocol);
 		blob_policy(blob, bases[i], NF_DROP);
 	}
-	blob_rule(blob, "shared", NULL);
-	blob_rule(blob, "shared", "RETURN");
+	table_rule(blob, "shared", NULL);
+	table_rule(blob, "shared", "RETURN");
 	return filter_ruleset(blob);
 }
 
@@ -33,7 +33,7 @@ static void check_some(struct filter *filter)
 		for (int i = 0; i < 5; i++) {
 			struct packet_bytes packet;
 
-			packet_bytes_random(&packet);
+			packet_bytes_random(TEST_FAMILY, &packet);
 			filter_check(filter, hook, &packet);
 		}
 	}
@@ -52,7 +52,7 @@ static void test_a_chain_counts_for_all_of_its_hooks(void **state)
 static const struct arena_generation *generation_in_force(void)
 {
 	return (const struct arena_generation *)((uint8_t *)filter_root() +
-						 (filter_root()->current[ARENA_IPV4] & ~1ull));
+						 (filter_root()->current[TEST_ARENA] & ~1ull));
 }
 
 static void test_the_same_ruleset_again_is_not_compiled_and_counts_from_0(void **state)
@@ -89,12 +89,12 @@ static void test_counters_are_added_to(void **state)
 		filter->expected[i].pcnt += more[i].pcnt;
 		filter->expected[i].bcnt += more[i].bcnt;
 	}
-	assert_int_equal(datapath_add_counters(filter->datapath, NFPROTO_IPV4, more, n), 0);
+	assert_int_equal(datapath_add_counters(filter->datapath, TEST_FAMILY, more, n), 0);
 	filter_check_counters(filter);
 	check_some(filter);
-	assert_int_equal(datapath_add_counters(filter->datapath, NFPROTO_IPV4, more, n - 1),
+	assert_int_equal(datapath_add_counters(filter->datapath, TEST_FAMILY, more, n - 1),
 			 -EINVAL);
-	assert_int_equal(datapath_add_counters(filter->datapath, NFPROTO_IPV4, more, n + 1),
+	assert_int_equal(datapath_add_counters(filter->datapath, TEST_FAMILY, more, n + 1),
 			 -EINVAL);
 	assert_int_equal(datapath_add_counters(filter->datapath, NFPROTO_ARP, more, n),
 			 -EAFNOSUPPORT);
@@ -110,7 +110,7 @@ static void test_policies_count(void **state)
 	struct ruleset *empty = NULL;
 
 	check_some(filter);
-	assert_int_equal(ruleset_new_empty(NFPROTO_IPV4, &empty), 0);
+	assert_int_equal(ruleset_new_empty(TEST_FAMILY, &empty), 0);
 	filter_replace(filter, empty);
 	check_some(filter);
 }
@@ -119,7 +119,7 @@ static void test_policies_count(void **state)
 static uint64_t highest_in_use(void)
 {
 	const struct arena_generation *generation = generation_in_force();
-	uint64_t highest = filter_root()->current[ARENA_IPV4];
+	uint64_t highest = filter_root()->current[TEST_ARENA];
 
 	for (int i = 0; i < ARENA_HOOKS; i++) {
 		if (generation->hook[i].image > highest)

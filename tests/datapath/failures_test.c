@@ -22,7 +22,7 @@ static void check_failure(struct filter *filter, enum arena_failure failure)
 	struct packet_bytes packet;
 
 	memcpy(before, filter_root()->failures, sizeof(before));
-	packet_bytes_make(&packet, IPPROTO_UDP, 1, 2, 3, 4);
+	packet_bytes_make(TEST_FAMILY, &packet, IPPROTO_UDP, 1, 2, 3, 4);
 	assert_false(filter_run(filter, NF_INET_LOCAL_IN, &packet));
 	before[failure]++;
 	assert_memory_equal(filter_root()->failures, before, sizeof(before));
@@ -42,7 +42,7 @@ static void assert_no_walk_is_left(void)
 
 static void test_without_a_ruleset_packets_are_dropped(void **state)
 {
-	__u64 *current = &filter_root()->current[ARENA_IPV4];
+	__u64 *current = &filter_root()->current[TEST_ARENA];
 	__u64 before = *current;
 
 	*current = 0;
@@ -58,19 +58,19 @@ static void test_without_a_ruleset_packets_are_dropped(void **state)
 static void test_a_walk_without_end_is_given_up(void **state)
 {
 	struct filter *filter = *state;
-	struct blob *blob = blob_new();
+	struct blob *blob = table_new();
 	char from[8], to[8];
 
 	for (int i = 0; i < DOUBLINGS; i++) {
 		snprintf(to, sizeof(to), "c%d", i);
 		blob_chain(blob, to);
 	}
-	blob_rule(blob, "INPUT", "c0");
+	table_rule(blob, "INPUT", "c0");
 	for (int i = 0; i + 1 < DOUBLINGS; i++) {
 		snprintf(from, sizeof(from), "c%d", i);
 		snprintf(to, sizeof(to), "c%d", i + 1);
-		blob_rule(blob, from, to);
-		blob_rule(blob, from, to);
+		table_rule(blob, from, to);
+		table_rule(blob, from, to);
 	}
 	filter_replace(filter, filter_ruleset(blob));
 	check_failure(filter, ARENA_FAILURE_STEPS);
@@ -85,7 +85,7 @@ static void test_judging_leaves_no_failure_and_no_walk_behind(void **state)
 	for (int i = 0; i < 1000; i++) {
 		struct packet_bytes packet;
 
-		packet_bytes_random(&packet);
+		packet_bytes_random(TEST_FAMILY, &packet);
 		filter_check(*state, NF_INET_LOCAL_IN, &packet);
 	}
 	assert_memory_equal(filter_root()->failures, before, sizeof(before));

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #define ETHERNET_SIZE 14u
+#define ETHERTYPE     (TEST_FAMILY == NFPROTO_IPV4 ? 0x0800u : 0x86ddu)
 
 /*
  * What a test run takes from the caller (net/bpf/test_run.c verify_and_copy_hook_state()): the
@@ -34,7 +35,7 @@ static const struct value loopback = {0x6c6f000000000000, 0}; /* "lo" */
 
 static void refresh(struct filter *filter)
 {
-	filter->ruleset = datapath_ruleset(filter->datapath, NFPROTO_IPV4);
+	filter->ruleset = datapath_ruleset(filter->datapath, TEST_FAMILY);
 	free(filter->expected);
 	filter->expected = calloc(filter->ruleset->n_entries, sizeof(*filter->expected));
 	assert_non_null(filter->expected);
@@ -44,12 +45,13 @@ bool filter_run(struct filter *filter, unsigned int hook, const struct packet_by
 {
 	/* The kernel takes a link layer header off, but for packets that leave. */
 	uint32_t link_size = hook == NF_INET_LOCAL_OUT ? 0 : ETHERNET_SIZE;
-	uint8_t frame[ETHERNET_SIZE + PACKET_MAX_SIZE] = {[12] = 0x08, [13] = 0x00};
-	struct hook_state state = {.hook = (uint8_t)hook, .protocol_family = NFPROTO_IPV4};
+	uint8_t frame[ETHERNET_SIZE + PACKET_MAX_SIZE] = {
+		[12] = ETHERTYPE >> 8, [13] = ETHERTYPE & 0xff};
+	struct hook_state state = {.hook = (uint8_t)hook, .protocol_family = TEST_FAMILY};
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame,
 		    .data_size_in = link_size + packet->size, .ctx_in = &state,
 		    .ctx_size_in = sizeof(state), .repeat = 1);
-	int fd = datapath_program_fd(filter->datapath, NFPROTO_IPV4);
+	int fd = datapath_program_fd(filter->datapath, TEST_FAMILY);
 
 	memcpy(frame + link_size, packet->bytes, packet->size);
 	if (bpf_prog_test_run_opts(fd, &options))
@@ -66,7 +68,7 @@ struct ruleset *filter_ruleset(struct blob *blob)
 	size_t length;
 
 	replace = blob_build(blob, &length);
-	if (ruleset_decode(NFPROTO_IPV4, replace, length, &ruleset, &message))
+	if (ruleset_decode(TEST_FAMILY, replace, length, &ruleset, &message))
 		fail_msg("a ruleset is refused: %s", message.text);
 	blob_free(blob);
 	return ruleset;
@@ -106,7 +108,7 @@ void filter_check_counters(struct filter *filter)
 {
 	_cleanup_free_ struct xt_counters *got = NULL;
 
-	assert_int_equal(datapath_counters(filter->datapath, NFPROTO_IPV4, &got), 0);
+	assert_int_equal(datapath_counters(filter->datapath, TEST_FAMILY, &got), 0);
 	compare_counters(filter->ruleset, filter->expected, got);
 }
 
@@ -117,7 +119,7 @@ void filter_replace(struct filter *filter, struct ruleset *ruleset)
 	uint32_t n_entries = filter->ruleset->n_entries;
 	struct message message = {};
 
-	assert_int_equal(datapath_counters(filter->datapath, NFPROTO_IPV4, &before), 0);
+	assert_int_equal(datapath_counters(filter->datapath, TEST_FAMILY, &before), 0);
 	compare_counters(filter->ruleset, filter->expected, before);
 	if (datapath_replace(filter->datapath, ruleset, &final, &message))
 		fail_msg("a ruleset is refused: %s", message.text);
@@ -154,7 +156,7 @@ void filter_check(struct filter *filter, unsigned int hook, const struct packet_
 	values.fields[FIELD_IN_INTERFACE] = devices[hook][0];
 	values.fields[FIELD_OUT_INTERFACE] = devices[hook][1];
 	expected = judge_by_rules(&judge, &values, filter->expected);
-	assert_int_equal(datapath_counters(filter->datapath, NFPROTO_IPV4, &got), 0);
+	assert_int_equal(datapath_counters(filter->datapath, TEST_FAMILY, &got), 0);
 	if (accepted == expected && !counters_differ(filter, got))
 		return;
 	report_packet(hook, packet);
@@ -171,14 +173,14 @@ struct arena_root *filter_root(void)
 static struct ruleset *device_ruleset(void)
 {
 	static const char *const chains[] = {"INPUT", "FORWARD", "OUTPUT"};
-	struct blob *blob = blob_new();
+	struct blob *blob = table_new();
 
 	for (size_t i = 0; i < ARRAY_SIZE(chains); i++) {
-		struct ipt_ip *ip = blob_rule(blob, chains[i], NULL);
+		ip_rule *ip = table_rule(blob, chains[i], NULL);
 
 		memcpy(ip->iniface, "lo", 3);
 		memset(ip->iniface_mask, 0xff, 3);
-		ip = blob_rule(blob, chains[i], NULL);
+		ip = table_rule(blob, chains[i], NULL);
 		memcpy(ip->outiface, "lo", 3);
 		memset(ip->outiface_mask, 0xff, 3);
 	}
@@ -189,14 +191,14 @@ static void find_devices(struct filter *filter)
 {
 	struct packet_bytes packet;
 
-	packet_bytes_make(&packet, IPPROTO_UDP, 1, 2, 3, 4);
+	packet_bytes_make(TEST_FAMILY, &packet, IPPROTO_UDP, 1, 2, 3, 4);
 	filter_replace(filter, device_ruleset());
 	for (unsigned int hook = NF_INET_LOCAL_IN; hook <= NF_INET_LOCAL_OUT; hook++) {
 		uint32_t first = ruleset_base_chain(filter->ruleset, hook)->first;
 		_cleanup_free_ struct xt_counters *got = NULL;
 
 		assert_true(filter_run(filter, hook, &packet));
-		assert_int_equal(datapath_counters(filter->datapath, NFPROTO_IPV4, &got), 0);
+		assert_int_equal(datapath_counters(filter->datapath, TEST_FAMILY, &got), 0);
 		for (uint32_t i = 0; i < 2; i++)
 			if (got[first + i].pcnt)
 				devices[hook][i] = loopback;
@@ -229,7 +231,7 @@ int filter_reset(void **state)
 	struct message message = {};
 	struct ruleset *empty;
 
-	if (ruleset_new_empty(NFPROTO_IPV4, &empty))
+	if (ruleset_new_empty(TEST_FAMILY, &empty))
 		return -ENOMEM;
 	if (datapath_replace(filter->datapath, empty, NULL, &message)) {
 		ruleset_free(empty);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The filter in the kernel, loaded into a network namespace of the test's own, and packets put to
- * it by BPF_PROG_TEST_RUN, beside the rules taken one after the other.
+ * it by BPF_PROG_TEST_RUN, beside the rules taken one after the other. For the family that the test
+ * is built for (test_family.h).
  */
 #pragma once
 
-#include "blob.h"
 #include "datapath/datapath.h"
 #include "packet_bytes.h"
+#include "test_family.h"
 
 #include <stdbool.h>
 

@@ -1,35 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "packet_bytes.h"
 
+#include "packet_family.h"
 #include "random_ruleset.h"
 
+#include <linux/netfilter.h>
 #include <netinet/in.h>
-#include <string.h>
 
-#define IP_SIZE  20u
 #define TCP_SIZE 20u
-
-static void put_u16(uint8_t *bytes, uint32_t value)
-{
-	bytes[0] = (uint8_t)(value >> 8);
-	bytes[1] = (uint8_t)value;
-}
-
-static void put_u32(uint8_t *bytes, uint32_t value)
-{
-	put_u16(bytes, value >> 16);
-	put_u16(bytes + 2, value & 0xffff);
-}
-
-static uint32_t get_u16(const uint8_t *bytes)
-{
-	return (uint32_t)bytes[0] << 8 | bytes[1];
-}
-
-static uint32_t get_u32(const uint8_t *bytes)
-{
-	return get_u16(bytes) << 16 | get_u16(bytes + 2);
-}
 
 /* --- made --- */
 
@@ -50,122 +28,111 @@ static void random_tcp(uint8_t *transport)
 		random_options(transport + TCP_SIZE, words * 4 - TCP_SIZE);
 }
 
-static uint32_t random_fragment(void)
+void packet_randomize_transport(uint8_t *transport, uint8_t protocol)
 {
-	uint32_t flags = random_below(2) ? 0x4000 : 0; /* do not fragment */
-
-	switch (random_below(16)) {
-	case 0:
-		return 0x2000; /* the first of more to come */
-	case 1:
-		return 1;
-	case 2:
-		return 0x2000 | (2 + random_below(0x1ffd));
-	case 3:
-		return 0x1fff;
-	default:
-		return flags;
-	}
-}
-
-void packet_bytes_random(struct packet_bytes *packet)
-{
-	static const uint8_t protocols[] = {IPPROTO_TCP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP,
-					    47};
-	uint32_t words = random_below(3) ? 5 : random_below(16);
-	uint8_t *transport = packet->bytes + words * 4;
-
-	for (uint32_t i = 0; i < PACKET_MAX_SIZE; i++)
-		packet->bytes[i] = (uint8_t)random_below(256);
-	packet->bytes[9] = protocols[random_below(sizeof(protocols))];
 	put_u16(transport, random_port());
 	put_u16(transport + 2, random_port());
-	if (packet->bytes[9] == IPPROTO_ICMP)
-		put_u16(transport, random_below(4) << 8 | random_below(3));
-	if (packet->bytes[9] == IPPROTO_TCP)
+	if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6)
+		put_u16(transport,
+			(random_below(8) ? random_below(4) : 255) << 8 | random_below(3));
+	if (protocol == IPPROTO_TCP)
 		random_tcp(transport);
-	/* The IP header comes last: one whose length is a lie has the other header inside of it. */
-	packet->bytes[0] = (uint8_t)(0x40 | words);
-	put_u16(packet->bytes + 6, random_fragment());
-	put_u32(packet->bytes + 12, random_address());
-	put_u32(packet->bytes + 16, random_address());
-	packet->size = PACKET_MAX_SIZE - random_below(8);
-	if (!random_below(3))
-		packet->size = IP_SIZE + random_below(words * 4 + 64 - IP_SIZE * (words > 5));
-	put_u16(packet->bytes + 2, packet->size);
 }
 
-void packet_bytes_make(struct packet_bytes *packet, uint8_t protocol, uint32_t source,
-		       uint32_t destination, uint16_t source_port, uint16_t destination_port)
+void packet_bytes_random(uint8_t family, struct packet_bytes *packet)
 {
-	*packet = (struct packet_bytes){.size = IP_SIZE + 40};
-	packet->bytes[0] = 0x45;
-	put_u16(packet->bytes + 2, packet->size);
-	packet->bytes[9] = protocol;
-	put_u32(packet->bytes + 12, source);
-	put_u32(packet->bytes + 16, destination);
-	put_u16(packet->bytes + IP_SIZE, source_port);
-	put_u16(packet->bytes + IP_SIZE + 2, destination_port);
+	packet->family = family;
+	for (uint32_t i = 0; i < PACKET_MAX_SIZE; i++)
+		packet->bytes[i] = (uint8_t)random_below(256);
+	if (family == NFPROTO_IPV4)
+		packet_ipv4_randomize(packet);
+	else
+		packet_ipv6_randomize(packet);
+}
+
+void packet_bytes_make(uint8_t family, struct packet_bytes *packet, uint8_t protocol,
+		       uint32_t source, uint32_t destination, uint16_t source_port,
+		       uint16_t destination_port)
+{
+	uint8_t *transport = packet->bytes;
+
+	*packet = (struct packet_bytes){.family = family, .size = 80};
+	if (family == NFPROTO_IPV4)
+		transport += packet_ipv4_make(packet, protocol, source, destination);
+	else
+		transport += packet_ipv6_make(packet, protocol, source, destination);
+	put_u16(transport, source_port);
+	put_u16(transport + 2, destination_port);
 	if (protocol == IPPROTO_TCP)
-		packet->bytes[IP_SIZE + 12] = 5 << 4;
+		transport[12] = 5 << 4;
 }
 
 /* --- read --- */
 
-static uint32_t transport_offset(const struct packet_bytes *packet)
+static struct transport find_transport(const struct packet_bytes *packet)
 {
-	return (packet->bytes[0] & 15u) * 4;
+	return packet->family == NFPROTO_IPV4 ? packet_ipv4_transport(packet)
+					      : packet_ipv6_transport(packet);
 }
 
-static uint32_t tcp_header_size(const struct packet_bytes *packet)
+static uint32_t tcp_header_size(const uint8_t *transport)
 {
-	return (packet->bytes[transport_offset(packet) + 12] >> 4) * 4u;
+	return (transport[12] >> 4) * 4u;
 }
 
-static enum shape find_shape(const struct packet_bytes *packet)
+static enum shape find_shape(const struct packet_bytes *packet, const struct transport *transport)
 {
-	uint32_t offset = transport_offset(packet);
-	uint32_t fragment = get_u16(packet->bytes + 6) & 0x1fff;
+	uint32_t offset = transport->offset;
 
-	if (fragment)
-		return fragment == 1 ? SHAPE_FRAGMENT_1 : SHAPE_FRAGMENT;
+	if (transport->broken)
+		return SHAPE_BROKEN;
+	if (transport->fragment)
+		return transport->fragment == 1 && packet->family == NFPROTO_IPV4 ? SHAPE_FRAGMENT_1
+										  : SHAPE_FRAGMENT;
 	if (packet->size < offset + 4)
 		return SHAPE_TINY;
 	if (packet->size < offset + 8)
 		return SHAPE_4_BYTES;
 	if (packet->size < offset + TCP_SIZE)
 		return SHAPE_8_BYTES;
-	if (packet->bytes[9] == IPPROTO_TCP &&
-	    (tcp_header_size(packet) < TCP_SIZE || packet->size < offset + tcp_header_size(packet)))
-		return SHAPE_BAD_OPTIONS;
+	if (transport->protocol == IPPROTO_TCP) {
+		uint32_t size = tcp_header_size(packet->bytes + offset);
+
+		if (size < TCP_SIZE || packet->size < offset + size)
+			return SHAPE_BAD_OPTIONS;
+	}
 	return SHAPE_WHOLE;
 }
 
 void packet_bytes_parse(const struct packet_bytes *packet, struct packet *values)
 {
-	const uint8_t *transport = packet->bytes + transport_offset(packet);
+	struct transport transport = find_transport(packet);
+	const uint8_t *header = packet->bytes + transport.offset;
 	struct value *fields = values->fields;
-	uint32_t shape = find_shape(packet);
+	uint32_t shape = find_shape(packet, &transport);
 
 	memset(values, 0, sizeof(*values));
-	fields[FIELD_SOURCE] = VALUE(get_u32(packet->bytes + 12));
-	fields[FIELD_DESTINATION] = VALUE(get_u32(packet->bytes + 16));
-	fields[FIELD_PROTOCOL] = VALUE(packet->bytes[9]);
+	if (packet->family == NFPROTO_IPV4)
+		packet_ipv4_parse(packet, values);
+	else
+		packet_ipv6_parse(packet, values);
+	fields[FIELD_PROTOCOL] = VALUE(transport.protocol);
 	fields[FIELD_SHAPE] = VALUE(shape);
 	if (shape <= SHAPE_4_BYTES) {
-		fields[FIELD_SOURCE_PORT] = VALUE(get_u16(transport));
-		fields[FIELD_DESTINATION_PORT] = VALUE(get_u16(transport + 2));
+		fields[FIELD_SOURCE_PORT] = VALUE(get_u16(header));
+		fields[FIELD_DESTINATION_PORT] = VALUE(get_u16(header + 2));
 	}
 	if (shape <= SHAPE_8_BYTES)
-		fields[FIELD_ICMP] = VALUE(get_u16(transport));
+		fields[FIELD_ICMP] = VALUE(get_u16(header));
 	if (shape <= SHAPE_BAD_OPTIONS)
-		fields[FIELD_TCP_FLAGS] = VALUE(transport[13]);
+		fields[FIELD_TCP_FLAGS] = VALUE(header[13]);
 }
 
 bool packet_bytes_has_option(const struct packet_bytes *packet, uint32_t option)
 {
-	const uint8_t *at = packet->bytes + transport_offset(packet) + TCP_SIZE;
-	const uint8_t *end = at - TCP_SIZE + tcp_header_size(packet);
+	const uint8_t *transport = packet->bytes + find_transport(packet).offset;
+	const uint8_t *at = transport + TCP_SIZE;
+	const uint8_t *end = transport + tcp_header_size(transport);
 
 	while (at < end) {
 		if (*at == option)

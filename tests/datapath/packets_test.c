@@ -25,11 +25,11 @@ static void check_random(struct filter *filter, uint32_t n_rules, uint32_t n_pac
 {
 	unsigned int hook = NF_INET_LOCAL_IN + random_below(3);
 
-	filter_replace(filter, random_ruleset(base_chains[hook], n_rules));
+	filter_replace(filter, random_ruleset(TEST_FAMILY, base_chains[hook], n_rules));
 	while (n_packets--) {
 		struct packet_bytes packet;
 
-		packet_bytes_random(&packet);
+		packet_bytes_random(TEST_FAMILY, &packet);
 		filter_check(filter, hook, &packet);
 	}
 }
@@ -61,14 +61,14 @@ static void test_rulesets_of_three_levels(void **state)
 /* Each option that random packets often have, and its inversion. */
 static struct ruleset *option_rules(void)
 {
-	struct blob *blob = blob_new();
+	struct blob *blob = table_new();
 
 	for (uint8_t i = 0; i < 16; i++) {
 		struct xt_tcp tcp = {.spts = {0, 65535}, .dpts = {0, 65535}};
 
 		tcp.option = i / 2 + 1;
 		tcp.invflags = i % 2 ? XT_TCP_INV_OPTION : 0;
-		blob_rule(blob, "INPUT", NULL)->proto = IPPROTO_TCP;
+		set_protocol(table_rule(blob, "INPUT", NULL), IPPROTO_TCP);
 		blob_match(blob, "tcp", 0, &tcp, sizeof(tcp));
 	}
 	return filter_ruleset(blob);
@@ -82,7 +82,7 @@ static void test_tcp_options(void **state)
 	for (uint32_t n = 0; n < 5000; n++) {
 		struct packet_bytes packet;
 
-		packet_bytes_random(&packet);
+		packet_bytes_random(TEST_FAMILY, &packet);
 		filter_check(filter, NF_INET_LOCAL_IN, &packet);
 	}
 }
@@ -92,15 +92,14 @@ static void test_tcp_options(void **state)
 /* Rule i takes one address and one port. */
 static struct ruleset *many_rules(void)
 {
-	struct blob *blob = blob_new();
+	struct blob *blob = table_new();
 
 	for (uint32_t i = 0; i < MANY_RULES; i++) {
 		struct xt_udp udp = {.spts = {0, 65535}};
-		struct ipt_ip *ip = blob_rule(blob, "FORWARD", i % 2 ? "ACCEPT" : "DROP");
+		ip_rule *rule = table_rule(blob, "FORWARD", i % 2 ? "ACCEPT" : "DROP");
 
-		ip->proto = IPPROTO_UDP;
-		ip->src.s_addr = htonl(0x0a000000 + i / 4);
-		ip->smsk.s_addr = ~0u;
+		set_protocol(rule, IPPROTO_UDP);
+		set_source(rule, 0x0a000000 + i / 4);
 		udp.dpts[0] = udp.dpts[1] = (uint16_t)(i % 1000);
 		blob_match(blob, "udp", 0, &udp, sizeof(udp));
 	}
@@ -116,7 +115,7 @@ static void test_each_of_many_rules_is_found(void **state)
 		uint32_t i = n < 3 ? n * (MANY_RULES / 2 - 1) : random_below(MANY_RULES);
 		struct packet_bytes packet;
 
-		packet_bytes_make(&packet, IPPROTO_UDP, 0x0a000000 + i / 4, 1, 53,
+		packet_bytes_make(TEST_FAMILY, &packet, IPPROTO_UDP, 0x0a000000 + i / 4, 1, 53,
 				  (uint16_t)(i % 1000 + !random_below(4)));
 		filter_check(filter, NF_INET_FORWARD, &packet);
 	}

@@ -7,6 +7,7 @@
 #include "compiler/compiler.h"
 #include "image_walk.h"
 #include "random_ruleset.h"
+#include "test_family.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -36,19 +37,22 @@ static struct value interface_value(const char *name)
 
 static void random_packet(struct packet *packet)
 {
-	static const uint16_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, 47};
+	static const uint16_t protocols[] = {
+		IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_NONE,
+		IPPROTO_ESP, 47};
 	static const char *const names[] = {"eth0", "eth1", "eth10", "lo", "averylongname15", ""};
 	struct value *fields = packet->fields;
-	uint32_t shape = random_below(2) ? SHAPE_WHOLE : random_ipv4_shape();
+	uint32_t shape = random_below(2) ? SHAPE_WHOLE : random_shape(TEST_FAMILY);
 
 	memset(packet, 0, sizeof(*packet));
-	fields[FIELD_SOURCE] = VALUE(random_address());
-	fields[FIELD_DESTINATION] = VALUE(random_address());
+	fields[FIELD_SOURCE] = random_address(TEST_FAMILY);
+	fields[FIELD_DESTINATION] = random_address(TEST_FAMILY);
 	fields[FIELD_PROTOCOL] = VALUE(protocols[random_below(ARRAY_SIZE(protocols))]);
 	fields[FIELD_IN_INTERFACE] = interface_value(names[random_below(ARRAY_SIZE(names))]);
 	if (shape == SHAPE_BAD_OPTIONS && fields[FIELD_PROTOCOL].low != IPPROTO_TCP)
 		shape = SHAPE_WHOLE;
 	fields[FIELD_SHAPE] = VALUE(shape);
+	fields[FIELD_HOP_LIMIT] = VALUE(random_hop_limit());
 	fields[FIELD_SOURCE_PORT] = VALUE(random_port());
 	fields[FIELD_DESTINATION_PORT] = VALUE(random_port());
 	fields[FIELD_TCP_FLAGS] = VALUE(random_below(64));
@@ -95,7 +99,7 @@ static void compare(const struct ruleset *ruleset, const struct compiled *compil
 
 static void compare_random(uint32_t n_rules, uint32_t n_packets)
 {
-	struct ruleset *ruleset = random_ruleset("INPUT", n_rules);
+	struct ruleset *ruleset = random_ruleset(TEST_FAMILY, "INPUT", n_rules);
 	struct compiled compiled = {};
 	struct message message = {};
 
@@ -141,7 +145,7 @@ static void test_an_empty_table_is_its_policy(void **state)
 
 static void test_too_little_memory_is_refused(void **state)
 {
-	struct ruleset *ruleset = random_ruleset("INPUT", 200);
+	struct ruleset *ruleset = random_ruleset(TEST_FAMILY, "INPUT", 200);
 	struct compiled compiled = {};
 
 	(void)state;

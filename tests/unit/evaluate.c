@@ -164,9 +164,10 @@ uint32_t random_below(uint32_t limit)
 	return (uint32_t)((state >> 16) * (uint64_t)limit >> 32);
 }
 
-uint32_t random_ipv4_shape(void)
+uint32_t random_shape(uint8_t family)
 {
+	uint32_t never = family == NFPROTO_IPV4 ? SHAPE_BROKEN : SHAPE_FRAGMENT_1;
 	uint32_t shape = random_below(SHAPE_COUNT);
 
-	return shape == SHAPE_BROKEN ? SHAPE_WHOLE : shape;
+	return shape == never ? SHAPE_WHOLE : shape;
 }

@@ -42,5 +42,5 @@ int check_match(const struct extension *extension, uint16_t protocol, bool proto
 /* A number below @limit. */
 uint32_t random_below(uint32_t limit);
 
-/* A shape that IPv4 packets have: any but SHAPE_BROKEN. */
-uint32_t random_ipv4_shape(void);
+/* A shape that packets have: any but SHAPE_BROKEN in IPv4, any but SHAPE_FRAGMENT_1 in IPv6. */
+uint32_t random_shape(uint8_t family);

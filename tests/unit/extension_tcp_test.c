@@ -76,7 +76,7 @@ static void packets_get_what_the_kernel_gives_them(void **state)
 			struct packet packet = {0};
 
 			packet.fields[FIELD_SHAPE] =
-				VALUE(random_below(3) ? SHAPE_WHOLE : random_ipv4_shape());
+				VALUE(random_below(3) ? SHAPE_WHOLE : random_shape(NFPROTO_IPV4));
 			packet.fields[FIELD_SOURCE_PORT] = VALUE(random_below(7));
 			packet.fields[FIELD_DESTINATION_PORT] = VALUE(random_below(7));
 			packet.fields[FIELD_TCP_FLAGS] = VALUE(random_below(256));

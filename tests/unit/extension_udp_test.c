@@ -46,7 +46,7 @@ static void packets_get_what_the_kernel_gives_them(void **state)
 		for (unsigned int i = 0; i < 50; i++) {
 			struct packet packet = {0};
 
-			packet.fields[FIELD_SHAPE] = VALUE(random_ipv4_shape());
+			packet.fields[FIELD_SHAPE] = VALUE(random_shape(NFPROTO_IPV4));
 			packet.fields[FIELD_SOURCE_PORT] = VALUE(random_below(7));
 			packet.fields[FIELD_DESTINATION_PORT] = VALUE(random_below(7));
 			assert_int_equal(predicate_evaluate(&predicate, &packet),

@@ -4,8 +4,10 @@
 #include "blob.h"
 #include "common/cleanup.h"
 
+#include <endian.h>
 #include <linux/netfilter/xt_multiport.h>
 #include <linux/netfilter/xt_tcpudp.h>
+#include <linux/netfilter_ipv6/ip6t_hl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,16 +20,55 @@
 
 static const char *const user_chains[N_USER_CHAINS] = {"a", "b", "c", "d", "e", "f"};
 
-uint32_t random_address(void)
+static uint64_t random_word(void)
+{
+	return (uint64_t)random_below(UINT32_MAX) << 32 | random_below(UINT32_MAX);
+}
+
+static struct value random_address_ipv4(void)
 {
 	static const uint32_t bases[] = {0x0a000000, 0x0a000100, 0x0a010000, 0xc0a80000, 0, ~255u};
 
 	if (!random_below(16))
-		return random_below(UINT32_MAX);
-	return bases[random_below(ARRAY_SIZE(bases))] + random_below(8);
+		return VALUE(random_below(UINT32_MAX));
+	return VALUE(bases[random_below(ARRAY_SIZE(bases))] + random_below(8));
 }
 
-static uint32_t random_mask(void)
+static struct value random_address_ipv6(void)
+{
+	static const struct value bases[] = {
+		{0x20010db800000000, 0},
+		{0x20010db800000001, 0},
+		{0x20010db800010000, 0x0200000000000000},
+		{0xfe80000000000000, 0x02000000fffe0000},
+		{0, 0x0000ffff0a000000},
+		{0, 0},
+		{UINT64_MAX, ~255ull},
+	};
+	struct value address = bases[random_below(ARRAY_SIZE(bases))];
+
+	if (!random_below(16))
+		return (struct value){random_word(), random_word()};
+	address.low += random_below(8);
+	/* The half that is alike in many addresses differs in its last bits, or in its first. */
+	if (!random_below(4))
+		address.high ^= (uint64_t)random_below(4) << (random_below(2) ? 0 : 62);
+	return address;
+}
+
+struct value random_address(uint8_t family)
+{
+	return family == NFPROTO_IPV4 ? random_address_ipv4() : random_address_ipv6();
+}
+
+uint8_t random_hop_limit(void)
+{
+	static const uint8_t limits[] = {0, 1, 2, 63, 64, 128, 254, 255};
+
+	return limits[random_below(ARRAY_SIZE(limits))];
+}
+
+static uint32_t random_mask_ipv4(void)
 {
 	static const uint32_t odd[] = {0xff00ff00, 0x000000ff, 0x0f0f0f0f, 0xfffffffe,
 				       0x7fffffff, 0xff0000ff, 0x00ff0001};
@@ -35,6 +76,31 @@ static uint32_t random_mask(void)
 	if (!random_below(6))
 		return odd[random_below(ARRAY_SIZE(odd))];
 	return random_below(3) ? ~0u << random_below(32) : ~0u;
+}
+
+/* The first @length bits. */
+static struct value prefix_mask(uint32_t length)
+{
+	if (length <= 64)
+		return (struct value){length ? UINT64_MAX << (64 - length) : 0, 0};
+	return (struct value){UINT64_MAX, UINT64_MAX << (128 - length)};
+}
+
+static struct value random_mask_ipv6(void)
+{
+	static const struct value odd[] = {
+		{0, UINT64_MAX},
+		{0, 0xff},
+		{UINT64_MAX, 0xff},
+		{0xffff0000ffff0000, 0x0f0f0f0f0f0f0f0f},
+		{1, 1},
+		{0x7fffffffffffffff, UINT64_MAX},
+		{UINT64_MAX - 1, 0xffffffff00000001},
+	};
+
+	if (!random_below(6))
+		return odd[random_below(ARRAY_SIZE(odd))];
+	return prefix_mask(random_below(3) ? random_below(129) : 128);
 }
 
 uint16_t random_port(void)
@@ -79,13 +145,25 @@ static void add_udp(struct blob *blob)
 	blob_match(blob, "udp", 0, &udp, sizeof(udp));
 }
 
-static void add_icmp(struct blob *blob)
+static void add_icmp(struct blob *blob, uint16_t protocol)
 {
+	/* struct ip6t_icmp is the same; 255 is any type in IPv4, and an ordinary one in IPv6. */
 	struct ipt_icmp icmp = {.type = (uint8_t)(random_below(4) ? random_below(4) : 255),
 				.code = {0, 255}};
 
+	if (!random_below(3))
+		icmp.code[1] = (uint8_t)random_below(3);
 	icmp.invflags = !random_below(4);
-	blob_match(blob, "icmp", 0, &icmp, sizeof(icmp));
+	blob_match(blob, protocol == IPPROTO_ICMP ? "icmp" : "icmp6", 0, &icmp, sizeof(icmp));
+}
+
+static void add_hop_limit(struct blob *blob, uint8_t family)
+{
+	/* struct ipt_ttl_info is the same. */
+	struct ip6t_hl_info info = {.mode = (uint8_t)random_below(4),
+				    .hop_limit = random_hop_limit()};
+
+	blob_match(blob, family == NFPROTO_IPV4 ? "ttl" : "hl", 0, &info, sizeof(info));
 }
 
 static void add_multiport(struct blob *blob)
@@ -99,10 +177,13 @@ static void add_multiport(struct blob *blob)
 	blob_match(blob, "multiport", 1, &multiport, sizeof(multiport));
 }
 
-static void add_matches(struct blob *blob, uint16_t protocol)
+/* @protocol: what the rule's packets have; 0 if that is not known. */
+static void add_matches(struct blob *blob, uint8_t family, uint16_t protocol)
 {
 	uint32_t n = random_below(4) ? random_below(2) : random_below(4);
 
+	if (!random_below(8))
+		add_hop_limit(blob, family);
 	while (n--) {
 		bool multiport = (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) &&
 				 random_below(3) == 0;
@@ -113,8 +194,8 @@ static void add_matches(struct blob *blob, uint16_t protocol)
 			add_tcp(blob);
 		else if (protocol == IPPROTO_UDP)
 			add_udp(blob);
-		else if (protocol == IPPROTO_ICMP)
-			add_icmp(blob);
+		else if (protocol == (family == NFPROTO_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+			add_icmp(blob, protocol);
 	}
 }
 
@@ -127,18 +208,28 @@ static void random_interface(char *name, unsigned char *mask)
 	memset(mask, 0xff, strlen(chosen) + random_below(2));
 }
 
-static void random_header(struct ipt_ip *ip, bool output)
+/* Packets that come in have no interface to go out by. */
+static uint8_t random_inversions(unsigned int mask, bool output)
+{
+	if (random_below(4))
+		return 0;
+	return (uint8_t)(random_below(mask + 1) & (output ? ~0u : ~(unsigned int)IPT_INV_VIA_OUT));
+}
+
+static void random_header_ipv4(struct ipt_ip *ip, bool output)
 {
 	static const uint16_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, 47, 0};
 
 	ip->proto = protocols[random_below(ARRAY_SIZE(protocols))];
 	if (random_below(2)) {
-		ip->smsk.s_addr = htonl(random_mask());
-		ip->src.s_addr = htonl(random_address()) & ip->smsk.s_addr;
+		ip->smsk.s_addr = htonl(random_mask_ipv4());
+		ip->src.s_addr =
+			htonl((uint32_t)random_address(NFPROTO_IPV4).low) & ip->smsk.s_addr;
 	}
 	if (random_below(2)) {
-		ip->dmsk.s_addr = htonl(random_mask());
-		ip->dst.s_addr = htonl(random_address()) & ip->dmsk.s_addr;
+		ip->dmsk.s_addr = htonl(random_mask_ipv4());
+		ip->dst.s_addr =
+			htonl((uint32_t)random_address(NFPROTO_IPV4).low) & ip->dmsk.s_addr;
 	}
 	if (!random_below(4))
 		random_interface(ip->iniface, ip->iniface_mask);
@@ -146,9 +237,61 @@ static void random_header(struct ipt_ip *ip, bool output)
 		random_interface(ip->outiface, ip->outiface_mask);
 	if (!random_below(8))
 		ip->flags |= IPT_F_FRAG;
+	ip->invflags = random_inversions(IPT_INV_MASK, output);
+}
+
+static struct in6_addr address_bytes(struct value value)
+{
+	uint64_t words[] = {htobe64(value.high), htobe64(value.low)};
+	struct in6_addr address;
+
+	memcpy(&address, words, sizeof(address));
+	return address;
+}
+
+/* Bits of an address outside of its mask are not looked at. */
+static void random_header_ipv6(struct ip6t_ip6 *ip, bool output)
+{
+	static const uint16_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP,  IPPROTO_ICMPV6, 47,
+					     0,           IPPROTO_NONE, IPPROTO_ESP};
+
+	ip->proto = protocols[random_below(ARRAY_SIZE(protocols))];
+	if (ip->proto || random_below(2))
+		ip->flags |= IP6T_F_PROTO;
+	if (random_below(2)) {
+		ip->smsk = address_bytes(random_mask_ipv6());
+		ip->src = address_bytes(random_address(NFPROTO_IPV6));
+	}
+	if (random_below(2)) {
+		ip->dmsk = address_bytes(random_mask_ipv6());
+		ip->dst = address_bytes(random_address(NFPROTO_IPV6));
+	}
 	if (!random_below(4))
-		ip->invflags = (uint8_t)(random_below(IPT_INV_MASK + 1) &
-					 (output ? ~0u : (unsigned int)~IPT_INV_VIA_OUT));
+		random_interface(ip->iniface, ip->iniface_mask);
+	if (output && !random_below(4))
+		random_interface(ip->outiface, ip->outiface_mask);
+	ip->invflags = random_inversions(IP6T_INV_MASK, output);
+}
+
+/* Returns the protocol of all packets that it matches, 0 if there is none. */
+static uint16_t add_rule(struct blob *blob, uint8_t family, const char *chain, const char *target,
+			 bool output)
+{
+	bool is_goto = target && strlen(target) == 1 && !random_below(4);
+
+	if (family == NFPROTO_IPV4) {
+		struct ipt_ip *ip = blob_rule(blob, chain, target);
+
+		random_header_ipv4(ip, output);
+		ip->flags |= is_goto ? IPT_F_GOTO : 0;
+		return ip->invflags & XT_INV_PROTO ? 0 : ip->proto;
+	} else {
+		struct ip6t_ip6 *ip = blob_rule_ipv6(blob, chain, target);
+
+		random_header_ipv6(ip, output);
+		ip->flags |= is_goto ? IP6T_F_GOTO : 0;
+		return ip->invflags & XT_INV_PROTO ? 0 : ip->proto;
+	}
 }
 
 static const char *random_target(uint32_t first_chain)
@@ -160,41 +303,32 @@ static const char *random_target(uint32_t first_chain)
 	return targets[random_below(ARRAY_SIZE(targets))];
 }
 
-static void add_rules(struct blob *blob, const char *chain, uint32_t first_chain, uint32_t n_rules,
-		      bool output)
+static void add_rules(struct blob *blob, uint8_t family, const char *chain, uint32_t first_chain,
+		      uint32_t n_rules, bool output)
 {
-	while (n_rules--) {
-		const char *target = random_target(first_chain);
-		struct ipt_ip *ip = blob_rule(blob, chain, target);
-
-		random_header(ip, output);
-		if (target && strlen(target) == 1 && !random_below(4))
-			ip->flags |= IPT_F_GOTO;
-		/* Matches on the header need the protocol, not its negation. */
-		if (!(ip->invflags & XT_INV_PROTO))
-			add_matches(blob, ip->proto);
-	}
+	while (n_rules--)
+		add_matches(blob, family,
+			    add_rule(blob, family, chain, random_target(first_chain), output));
 }
 
-struct ruleset *random_ruleset(const char *base_chain, uint32_t n_rules)
+struct ruleset *random_ruleset(uint8_t family, const char *base_chain, uint32_t n_rules)
 {
-	struct blob *blob = blob_new();
+	struct blob *blob = family == NFPROTO_IPV4 ? blob_new() : blob_new_ipv6();
 	_cleanup_free_ struct ipt_replace *replace = NULL;
 	struct ruleset *ruleset = NULL;
 	struct message message = {};
-	/* Packets that come in have no interface to go out by. */
 	bool output = strcmp(base_chain, "INPUT") != 0;
 	size_t length;
 
 	for (uint32_t i = 0; i < N_USER_CHAINS; i++)
 		blob_chain(blob, user_chains[i]);
-	add_rules(blob, base_chain, 0, n_rules, output);
+	add_rules(blob, family, base_chain, 0, n_rules, output);
 	for (uint32_t i = 0; i < N_USER_CHAINS; i++)
-		add_rules(blob, user_chains[i], i + 1, n_rules / 3, output);
+		add_rules(blob, family, user_chains[i], i + 1, n_rules / 3, output);
 	if (random_below(2))
 		blob_policy(blob, base_chain, NF_DROP);
 	replace = blob_build(blob, &length);
-	if (ruleset_decode(NFPROTO_IPV4, replace, length, &ruleset, &message))
+	if (ruleset_decode(family, replace, length, &ruleset, &message))
 		fail_msg("a random ruleset is refused: %s", message.text);
 	blob_free(blob);
 	return ruleset;
@@ -344,8 +478,10 @@ void print_rule(const struct ruleset *ruleset, uint32_t index)
 			print_message(" shapes %#x", step->shapes);
 		for (uint32_t n = 0; step->kind <= STEP_REQUIRE_EITHER && n < first->n_intervals;
 		     n++)
-			print_message(" %s %lx..%lx", field_name(first->field),
+			print_message(" %s %lx:%lx..%lx:%lx", field_name(first->field),
+				      predicate.intervals[first->first_interval + n].first.high,
 				      predicate.intervals[first->first_interval + n].first.low,
+				      predicate.intervals[first->first_interval + n].last.high,
 				      predicate.intervals[first->first_interval + n].last.low);
 		print_message("\n");
 	}

@@ -8,15 +8,20 @@
 #include "evaluate.h"
 #include "ruleset/ruleset.h"
 
-/* Addresses and ports of which rules and packets often have the same ones. Host byte order. */
-uint32_t random_address(void);
+/*
+ * Addresses, ports and hop limits of which rules and packets often have the same ones. Host byte
+ * order.
+ */
+struct value random_address(uint8_t family);
 uint16_t random_port(void);
+uint8_t random_hop_limit(void);
 
 /*
- * A table with @n_rules rules in @base_chain ("INPUT", ...), and user chains that jump and go to
- * each other. To be freed with ruleset_free(). Fails the test if it is refused.
+ * A table of @family (NFPROTO_IPV4 ...) with @n_rules rules in @base_chain ("INPUT", ...), and user
+ * chains that jump and go to each other. To be freed with ruleset_free(). Fails the test if it is
+ * refused.
  */
-struct ruleset *random_ruleset(const char *base_chain, uint32_t n_rules);
+struct ruleset *random_ruleset(uint8_t family, const char *base_chain, uint32_t n_rules);
 
 /* How a packet is to be judged. */
 struct judge {
@@ -30,8 +35,8 @@ struct judge {
 };
 
 /*
- * Judges a packet as ip_tables.c ipt_do_table() does, and adds it to @counters, one for each entry
- * of the ruleset. Returns true for ACCEPT.
+ * Judges a packet as ip_tables.c ipt_do_table() and ip6_tables.c ip6t_do_table() do, and adds it to
+ * @counters, one for each entry of the ruleset. Returns true for ACCEPT.
  */
 bool judge_by_rules(const struct judge *judge, const struct packet *packet,
 		    struct xt_counters *counters);

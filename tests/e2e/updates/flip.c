@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Replaces rulesets as fast as it can, in the network namespace that it is started in. Each packet
+ * Replaces rulesets of the family that it is built for (test_family.h) as fast as it can, in the
+ * network namespace that it is started in. Each packet
  * must hit each rule for "! -p tcp" of the one ruleset in force, at its hook, once: so the final
  * counters of all of these rules are the same numbers, and the sums of these are what was sent. It
  * prints "ready", and for each line on its standard input one answer:
@@ -10,9 +11,9 @@
  *     walks     "walks N": the most walks under way on one processor that were seen
  */
 #include "abi/arena.h"
-#include "blob.h"
 #include "common/cleanup.h"
 #include "datapath/datapath.h"
+#include "test_family.h"
 
 #include <err.h>
 #include <stdio.h>
@@ -39,21 +40,38 @@ struct flipper {
 
 /* --- rulesets --- */
 
-/* A rule that every packet hits. */
-static struct ipt_ip *add_hit(struct blob *blob, const char *chain, const char *target)
+#ifdef TEST_IPV6
+/* Packets of the kernel's own, as reports of multicast groups, come from other addresses. */
+static void leave_out_others(ip_rule *rule)
 {
-	struct ipt_ip *ip = blob_rule(blob, chain, target);
+	rule->src.s6_addr[0] = 0xfd;
+	rule->src.s6_addr[1] = 0x77;
+	memset(&rule->smsk, 0xff, 2);
+}
+#else
+/* There are none. */
+static void leave_out_others(ip_rule *rule)
+{
+	(void)rule;
+}
+#endif
 
-	ip->proto = IPPROTO_TCP;
-	ip->invflags = IPT_INV_PROTO;
-	return ip;
+/* A rule that every packet of the load hits. */
+static ip_rule *add_hit(struct blob *blob, const char *chain, const char *target)
+{
+	ip_rule *rule = table_rule(blob, chain, target);
+
+	set_protocol(rule, IPPROTO_TCP);
+	rule->invflags = IP_INV_PROTO;
+	leave_out_others(rule);
+	return rule;
 }
 
 /* UDP that comes in has done its duty; echo requests are answered. */
 static void add_end_of_input(struct blob *blob, const char *chain)
 {
-	blob_rule(blob, chain, "DROP")->proto = IPPROTO_UDP;
-	blob_rule(blob, chain, "ACCEPT")->proto = IPPROTO_ICMP;
+	set_protocol(table_rule(blob, chain, "DROP"), IPPROTO_UDP);
+	set_protocol(table_rule(blob, chain, "ACCEPT"), IP_ICMP);
 }
 
 /* @depth chains that jump to each other, with rules that count before and behind the jump. */
@@ -77,17 +95,16 @@ static void add_nested(struct blob *blob, const char *base, const char *prefix, 
 static void add_others(struct blob *blob, const char *chain, uint32_t n_rules)
 {
 	for (uint32_t i = 0; i < n_rules; i++) {
-		struct ipt_ip *ip = blob_rule(blob, chain, "DROP");
+		ip_rule *rule = table_rule(blob, chain, "DROP");
 
-		ip->proto = IPPROTO_TCP;
-		ip->src.s_addr = htonl(0x0a000000 + i);
-		ip->smsk.s_addr = ~0u;
+		set_protocol(rule, IPPROTO_TCP);
+		set_source(rule, 0x0a000000 + i);
 	}
 }
 
 static struct blob *deep_table(void)
 {
-	struct blob *blob = blob_new();
+	struct blob *blob = table_new();
 
 	add_nested(blob, "INPUT", "in", 30);
 	add_end_of_input(blob, "INPUT");
@@ -97,12 +114,12 @@ static struct blob *deep_table(void)
 
 static struct blob *flat_table(void)
 {
-	struct blob *blob = blob_new();
+	struct blob *blob = table_new();
 
 	for (int i = 0; i < 5; i++)
 		add_hit(blob, "INPUT", NULL);
 	blob_chain(blob, "in");
-	add_hit(blob, "INPUT", "in")->flags |= IPT_F_GOTO;
+	add_hit(blob, "INPUT", "in")->flags |= IP_F_GOTO;
 	add_hit(blob, "in", NULL);
 	add_end_of_input(blob, "in");
 	blob_policy(blob, "INPUT", NF_DROP);
@@ -113,7 +130,7 @@ static struct blob *flat_table(void)
 
 static struct blob *large_table(void)
 {
-	struct blob *blob = blob_new();
+	struct blob *blob = table_new();
 
 	add_hit(blob, "INPUT", NULL);
 	add_others(blob, "INPUT", 500);
@@ -130,10 +147,10 @@ static struct blob *large_table(void)
 static bool expects_packets(const struct ruleset *ruleset, uint32_t index, enum side side)
 {
 	const struct entry *entry = &ruleset->entries[index];
-	const struct ipt_entry *rule = (const void *)(ruleset->blob + entry->offset);
+	const ip_entry *rule = (const void *)(ruleset->blob + entry->offset);
 	uint32_t hook = side == INPUT_SIDE ? NF_INET_LOCAL_IN : NF_INET_LOCAL_OUT;
 
-	return entry->kind == ENTRY_RULE && rule->ip.invflags & IPT_INV_PROTO &&
+	return entry->kind == ENTRY_RULE && rule->ip_header.invflags & IP_INV_PROTO &&
 	       ruleset->chains[entry->chain].hooks & HOOK_BIT(hook);
 }
 
@@ -172,10 +189,10 @@ static void check_others(const struct flipper *flipper, const struct ruleset *ru
 {
 	for (uint32_t i = 0; i < ruleset->n_entries; i++) {
 		const struct entry *entry = &ruleset->entries[i];
-		const struct ipt_entry *rule = (const void *)(ruleset->blob + entry->offset);
+		const ip_entry *rule = (const void *)(ruleset->blob + entry->offset);
 
-		if (entry->kind == ENTRY_RULE && rule->ip.proto == IPPROTO_TCP &&
-		    !(rule->ip.invflags & IPT_INV_PROTO) && counters[i].pcnt)
+		if (entry->kind == ENTRY_RULE && rule->ip_header.proto == IPPROTO_TCP &&
+		    !(rule->ip_header.invflags & IP_INV_PROTO) && counters[i].pcnt)
 			errx(1, "ruleset %llu: rule %u has counted a packet that was not sent",
 			     (unsigned long long)flipper->n_replaced,
 			     ruleset_rule_number(ruleset, i));
@@ -200,7 +217,7 @@ static void look_at_walks(struct flipper *flipper)
 {
 	for (uint32_t cpu = 0; cpu < arena_root()->cpus; cpu++) {
 		const volatile struct arena_readers *readers =
-			&arena_root()->readers[ARENA_IPV4][cpu];
+			&arena_root()->readers[TEST_ARENA][cpu];
 		uint64_t walks = readers->under_way[0] + readers->under_way[1];
 
 		if (walks > flipper->most_walks)
@@ -215,7 +232,7 @@ static struct ruleset *decode(const struct table *table)
 	struct message message = {};
 	struct ruleset *ruleset;
 
-	if (ruleset_decode(NFPROTO_IPV4, table->replace, table->length, &ruleset, &message))
+	if (ruleset_decode(TEST_FAMILY, table->replace, table->length, &ruleset, &message))
 		errx(1, "a ruleset is refused: %s", message.text);
 	return ruleset;
 }
@@ -249,11 +266,11 @@ static void flip(struct flipper *flipper, unsigned long n)
 static void print_totals(struct flipper *flipper)
 {
 	_cleanup_free_ struct xt_counters *counters = NULL;
-	const struct ruleset *ruleset = datapath_ruleset(flipper->datapath, NFPROTO_IPV4);
+	const struct ruleset *ruleset = datapath_ruleset(flipper->datapath, TEST_FAMILY);
 	struct xt_counters totals[SIDES];
 
 	memcpy(totals, flipper->totals, sizeof(totals));
-	if (datapath_counters(flipper->datapath, NFPROTO_IPV4, &counters))
+	if (datapath_counters(flipper->datapath, TEST_FAMILY, &counters))
 		errx(1, "no counters");
 	/* Packets may be on their way: the first rule will do. */
 	for (int side = 0; side < SIDES; side++) {

@@ -1,33 +1,56 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A firewall under load: UDP and echo requests from a neighbour over a veth pair, which the kernel hands
 to both processors, and UDP of the firewall's own over the loopback device. So there are packets at INPUT
-in softirqs, and at OUTPUT both in softirqs (the echo replies), and in a process that they interrupt."""
+in softirqs, and at OUTPUT both in softirqs (the echo replies), and in a process that they interrupt. All of
+it is of one family."""
 
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "daemon"))
 
+import control  # noqa: E402
 from sandbox import PATIENCE, Sandbox, die_with_parent, wait_until  # noqa: E402
 
 LENGTH = 128  # of each IP packet, which is what counters count
-FIREWALL = "10.77.0.1"
 NEIGHBOURS = "2 3 4 5 6 7 8 9"  # the last byte of the neighbour's addresses
+OWN = "1 2 3 4 5 6 7 8"  # ... and of the loopback device's
+
+
+@dataclass(frozen=True)
+class Family:
+    number: int  # control.IPV4, control.IPV6
+    network: str  # of the firewall and the neighbour: what is before the last byte
+    prefix: int
+    loopback: str  # likewise
+    source: str  # in rules: what matches the packets of the load, and no others
+
+
+IPV4 = Family(control.IPV4, "10.77.0.", 24, "127.0.0.", "")
+# The kernel itself sends packets, too, as reports of multicast groups: they have other sources.
+IPV6 = Family(control.IPV6, "fd77::", 64, "fd77:0:0:1::", " -s fd77::/16")
 
 BUILD = Path(os.environ.get("BPF_IPTABLES_BUILD", "build"))
 PROGRAMS = BUILD / "tests" / "e2e" / "updates"
 
-# Neighbours are known beforehand: packets that wait for an answer to ARP can be lost.
+# Neighbours are known beforehand: packets that wait for an answer to ARP can be lost. $3: the network,
+# $4: the prefix's length, $5: the loopback device's network if it needs addresses.
 SET_UP_FIREWALL = f"""
 ip link add fw type veth peer name out netns $1
 ip link set fw address 02:00:00:00:00:01
-ip address add {FIREWALL}/24 dev fw
+ip address add ${{3}}1/$4 dev fw $6
 ip link set fw up
 for last in {NEIGHBOURS}; do
-    ip neigh replace 10.77.0.$last lladdr 02:00:00:00:00:02 dev fw nud permanent
+    ip neigh replace $3$last lladdr 02:00:00:00:00:02 dev fw nud permanent
 done
+if [ $5 ]; then
+    for last in {OWN}; do
+        ip address add $5$last dev lo nodad
+    done
+fi
 mount -t sysfs sysfs /sys
 echo $2 > /sys/class/net/fw/queues/rx-0/rps_cpus
 echo $2 > /sys/class/net/lo/queues/rx-0/rps_cpus
@@ -35,10 +58,10 @@ echo $2 > /sys/class/net/lo/queues/rx-0/rps_cpus
 SET_UP_NEIGHBOUR = f"""
 ip link set out address 02:00:00:00:00:02
 for last in {NEIGHBOURS}; do
-    ip address add 10.77.0.$last/24 dev out
+    ip address add $1$last/$2 dev out $3
 done
 ip link set out up
-ip neigh replace {FIREWALL} lladdr 02:00:00:00:00:01 dev out nud permanent
+ip neigh replace ${{1}}1 lladdr 02:00:00:00:00:01 dev out nud permanent
 """
 
 
@@ -81,15 +104,19 @@ class Process:
 
 
 class Load:
-    def __init__(self) -> None:
+    def __init__(self, family: Family) -> None:
+        self.family = family
         self.floods: list[Process] = []
         self.sent = {"fw": 0, "lo": 0}
         self.cpus = sorted(os.sched_getaffinity(0))
         self.firewall = Sandbox()
         self.neighbour = Sandbox()
         mask = f"{sum(1 << cpu for cpu in self.cpus if cpu < 32):x}"  # more takes commas
-        self.firewall.output("sh", "-ec", SET_UP_FIREWALL, "sh", str(self.neighbour.holder.pid), mask)
-        self.neighbour.output("sh", "-ec", SET_UP_NEIGHBOUR)
+        network = (family.network, str(family.prefix))
+        loopback, flag = (family.loopback, "nodad") if family is IPV6 else ("", "")
+        self.firewall.output("sh", "-ec", SET_UP_FIREWALL, "sh", str(self.neighbour.holder.pid), mask,
+                             *network, loopback, flag)
+        self.neighbour.output("sh", "-ec", SET_UP_NEIGHBOUR, "sh", *network, flag)
 
     def close(self) -> None:
         for flood in self.floods:
@@ -99,9 +126,11 @@ class Load:
 
     def start(self) -> None:
         """The firewall must be dropping UDP that comes in: there is nobody who listens."""
-        floods = ((self.neighbour, "udp", FIREWALL, "10.77.0.2"),
-                  (self.neighbour, "echo", FIREWALL, "10.77.0.2"),
-                  (self.firewall, "udp", "127.0.0.1", "127.0.0.1"))
+        firewall, neighbour = (f"{self.family.network}{last}" for last in (1, 2))
+        own = f"{self.family.loopback}1"
+        floods = ((self.neighbour, "udp", firewall, neighbour),
+                  (self.neighbour, "echo", firewall, neighbour),
+                  (self.firewall, "udp", own, own))
         for number, (sandbox, kind, to, source) in enumerate(floods):
             cpu = self.cpus[number % len(self.cpus)]
             self.floods.append(Process(sandbox, "flood", str(cpu), kind, to, source, str(LENGTH)))
@@ -114,6 +143,10 @@ class Load:
 
     def protocol_statistics(self, protocol: str) -> dict[str, int]:
         """Of the firewall's kernel (RFC 2013, RFC 4293)."""
+        if self.family is IPV6:
+            lines = (line.split() for line in self.firewall.output("cat", "/proc/net/snmp6").splitlines())
+            return {name.removeprefix(f"{protocol}6"): int(value) for name, value in lines
+                    if name.startswith(f"{protocol}6")}
         names, values = [line.split()[1:] for line in
                          self.firewall.output("cat", "/proc/net/snmp").splitlines()
                          if line.startswith(f"{protocol}:")]
@@ -130,7 +163,8 @@ class Load:
     def expected(self) -> tuple[int, int]:
         """Packets at INPUT and at OUTPUT, after stop()."""
         arrived = sum(sent - self.lost(device) for device, sent in self.sent.items())
-        return arrived, self.sent["lo"] + self.protocol_statistics("Icmp")["OutEchoReps"]
+        replies = "OutEchoReplies" if self.family is IPV6 else "OutEchoReps"
+        return arrived, self.sent["lo"] + self.protocol_statistics("Icmp")[replies]
 
     def received(self) -> int:
         """Datagrams that got through to UDP."""
@@ -138,4 +172,4 @@ class Load:
         return udp["InDatagrams"] + udp["NoPorts"] + udp["InErrors"]
 
 
-__all__ = ["BUILD", "LENGTH", "Load", "Process", "wait_until"]
+__all__ = ["BUILD", "IPV4", "IPV6", "LENGTH", "Load", "Process", "wait_until"]

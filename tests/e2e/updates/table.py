@@ -10,7 +10,9 @@ import control
 INFO = "=32sI5I5III"
 ENTRIES_HEADER = "=32sI4x"
 REPLACE_HEADER = "=32sIII5I5IIQ"
-INVERSIONS, TARGET_OFFSET = 83, 88
+# In struct ipt_entry and in struct ip6t_entry.
+INVERSIONS = {control.IPV4: 83, control.IPV6: 132}
+TARGET_OFFSET = {control.IPV4: 88, control.IPV6: 140}
 INVERTED_PROTOCOL = 0x40
 
 
@@ -39,32 +41,32 @@ class Table:
         return {counters[rule.index] for rule in self.rules if rule.chain.startswith(prefix)}
 
 
-def counting_rules(entries: bytes, base_chains: dict[int, str]) -> list[Rule]:
+def counting_rules(entries: bytes, base_chains: dict[int, str], family: int) -> list[Rule]:
     rules, offset, index, chain = [], 0, 0, ""
     while offset < len(entries):
         chain = base_chains.get(offset, chain)
-        target, size = struct.unpack_from("=HH", entries, offset + TARGET_OFFSET)
+        target, size = struct.unpack_from("=HH", entries, offset + TARGET_OFFSET[family])
         if text(entries[offset + target + 2:offset + target + 31]) == "ERROR":
             chain = text(entries[offset + target + 32:offset + target + 62])
-        elif entries[offset + INVERSIONS] & INVERTED_PROTOCOL:
+        elif entries[offset + INVERSIONS[family]] & INVERTED_PROTOCOL:
             rules.append(Rule(index, chain))
         offset += size
         index += 1
     return rules
 
 
-def read_table(client: socket.socket) -> Table:
+def read_table(client: socket.socket, family: int) -> Table:
     """The table in force."""
-    info = struct.unpack(INFO, control.get_info(client).payload)
+    info = struct.unpack(INFO, control.get_info(client, family).payload)
     name, valid_hooks, hook_entry, underflow, n_entries, size = (
         info[0], info[1], info[2:7], info[7:12], info[12], info[13])
-    answer = control.ask(client, control.GET_ENTRIES, struct.pack(ENTRIES_HEADER, b"filter", size))
+    answer = control.ask(client, control.GET_ENTRIES, struct.pack(ENTRIES_HEADER, b"filter", size), family)
     assert answer.error == 0, answer.message
     entries = answer.payload[struct.calcsize(ENTRIES_HEADER):]
     base_chains = {hook_entry[hook]: chain for hook, chain in
                    ((control.INPUT, "INPUT"), (control.FORWARD, "FORWARD"), (control.OUTPUT, "OUTPUT"))}
     replace = struct.pack("=32sIII5I5I", name, valid_hooks, n_entries, size, *hook_entry, *underflow)
-    return Table(replace, entries, n_entries, tuple(counting_rules(entries, base_chains)))
+    return Table(replace, entries, n_entries, tuple(counting_rules(entries, base_chains, family)))
 
 
 def unpack_counters(payload: bytes) -> list[tuple[int, int]]:

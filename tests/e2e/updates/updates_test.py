@@ -10,7 +10,7 @@ import subprocess
 import time
 import unittest
 
-from load import BUILD, LENGTH, Load, Process, wait_until
+from load import BUILD, IPV4, IPV6, LENGTH, Family, Load, Process, wait_until
 from table import Table, read_table, unpack_counters
 
 import control
@@ -19,24 +19,27 @@ DATAPATH_FLIPS = 20000
 SOCKET_REPLACEMENTS = 3000
 FRONTEND_ROUNDS = 60
 
-HIT = "! -p tcp"  # what each packet is
 DEEP = 12
 
-# Each packet must hit each such rule of INPUT... or OUTPUT... once.
-TABLE_A = "\n".join([
-    "*filter", ":INPUT ACCEPT [0:0]", ":OUTPUT ACCEPT [0:0]",
-    *(f":INPUT-{number} - [0:0]" for number in range(DEEP)), ":OUTPUT-0 - [0:0]",
-    f"-A INPUT {HIT}", f"-A INPUT {HIT} -j INPUT-0",
-    *(f"-A INPUT-{number} {HIT} -j INPUT-{number + 1}" for number in range(DEEP - 1)),
-    *(f"-A INPUT-{number} {HIT}" for number in range(DEEP)),
-    "-A INPUT -p udp -j DROP",
-    f"-A OUTPUT {HIT} -j OUTPUT-0", f"-A OUTPUT-0 {HIT}", f"-A OUTPUT {HIT}", "COMMIT", ""])
-TABLE_B = "\n".join([
-    "*filter", ":INPUT ACCEPT [0:0]", ":OUTPUT DROP [0:0]", ":INPUT-goto - [0:0]",
-    f"-A INPUT {HIT} -g INPUT-goto", "-A INPUT -j ACCEPT",
-    *[f"-A INPUT-goto {HIT}"] * 5, "-A INPUT-goto -p udp -j DROP",
-    *(f"-A OUTPUT -p tcp --dport {port} -j ACCEPT" for port in range(80)),
-    f"-A OUTPUT {HIT} -j ACCEPT", "COMMIT", ""])
+
+def make_tables(family: Family) -> tuple[str, str]:
+    """Each packet must hit each rule with an inverted protocol of INPUT... or OUTPUT... once."""
+    hit = f"{family.source} ! -p tcp".strip()
+    deep = "\n".join([
+        "*filter", ":INPUT ACCEPT [0:0]", ":OUTPUT ACCEPT [0:0]",
+        *(f":INPUT-{number} - [0:0]" for number in range(DEEP)), ":OUTPUT-0 - [0:0]",
+        f"-A INPUT {hit}", f"-A INPUT {hit} -j INPUT-0",
+        *(f"-A INPUT-{number} {hit} -j INPUT-{number + 1}" for number in range(DEEP - 1)),
+        *(f"-A INPUT-{number} {hit}" for number in range(DEEP)),
+        "-A INPUT -p udp -j DROP",
+        f"-A OUTPUT {hit} -j OUTPUT-0", f"-A OUTPUT-0 {hit}", f"-A OUTPUT {hit}", "COMMIT", ""])
+    flat = "\n".join([
+        "*filter", ":INPUT ACCEPT [0:0]", ":OUTPUT DROP [0:0]", ":INPUT-goto - [0:0]",
+        f"-A INPUT {hit} -g INPUT-goto", "-A INPUT -j ACCEPT",
+        *[f"-A INPUT-goto {hit}"] * 5, "-A INPUT-goto -p udp -j DROP",
+        *(f"-A OUTPUT -p tcp --dport {port} -j ACCEPT" for port in range(80)),
+        f"-A OUTPUT {hit} -j ACCEPT", "COMMIT", ""])
+    return deep, flat
 
 
 def setUpModule() -> None:
@@ -49,8 +52,10 @@ def add(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
 
 
 class LoadTest(unittest.TestCase):
+    family = IPV4
+
     def setUp(self) -> None:
-        self.load = Load()
+        self.load = Load(self.family)
         self.addCleanup(self.load.close)
 
     def expected(self) -> tuple[tuple[int, int], ...]:
@@ -73,7 +78,7 @@ class LoadTest(unittest.TestCase):
 
 class Datapath(LoadTest):
     def test_thousands_of_flips(self) -> None:
-        flipper = Process(self.load.firewall, "flip")
+        flipper = Process(self.load.firewall, "flip-ipv6" if self.family is IPV6 else "flip")
         self.addCleanup(flipper.close)
 
         def totals() -> tuple[tuple[int, int], ...]:
@@ -98,23 +103,30 @@ class Datapath(LoadTest):
                     "processor")
 
 
+class DatapathIpv6(Datapath):
+    family = IPV6
+
+
 class DaemonTest(LoadTest):
     def setUp(self) -> None:
         super().setUp()
         self.load.firewall.start_daemon()
 
     def command(self, name: str, *arguments: str, text: str | None = None) -> str:
+        """@name: what follows iptables in the command's."""
+        name = ("bpf-ip6tables" if self.family is IPV6 else "bpf-iptables") + name
         command = self.load.firewall.command(str(BUILD / "src" / "frontend" / name), *arguments)
         done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 0, f"{name} {' '.join(arguments)}: {done.stderr}")
         return done.stdout
 
     def restore(self, text: str, *arguments: str) -> None:
-        self.command("bpf-iptables-restore", *arguments, text=text)
+        self.command("-restore", *arguments, text=text)
 
-    def saved(self, rule: str) -> tuple[int, int]:
-        """A rule's packets and bytes."""
-        text = self.command("bpf-iptables-save", "-c")
+    def saved(self, chain: str, target: str = "") -> tuple[int, int]:
+        """Packets and bytes of the chain's rule for the load with this target."""
+        rule = f"-A {chain}{self.family.source}{target}"
+        text = self.command("-save", "-c")
         found = re.findall(rf"^\[(\d+):(\d+)\] {re.escape(rule)}$", text, re.MULTILINE)
         self.assertEqual(len(found), 1, f"{rule}: in\n{text}")
         return int(found[0][0]), int(found[0][1])
@@ -125,7 +137,8 @@ class ControlSocket(DaemonTest):
 
     def replace(self, client: socket.socket, table: Table, before: Table) -> list[tuple[int, int]]:
         """Packets and bytes that the table @before has counted at INPUT and at OUTPUT."""
-        answer = control.ask(client, control.SET_REPLACE, table.request(before.n_entries))
+        answer = control.ask(client, control.SET_REPLACE, table.request(before.n_entries),
+                             self.family.number)
         self.assertEqual(answer.error, 0, answer.message)
         counters = unpack_counters(answer.payload)
         self.assertEqual(len(counters), before.n_entries)
@@ -140,9 +153,9 @@ class ControlSocket(DaemonTest):
         client = self.load.firewall.connect()
         self.addCleanup(client.close)
         tables = []
-        for text in (TABLE_A, TABLE_B):
+        for text in make_tables(self.family):
             self.restore(text)
-            tables.append(read_table(client))
+            tables.append(read_table(client, self.family.number))
         totals = [(0, 0), (0, 0)]
 
         def replace(number: int) -> None:
@@ -166,12 +179,17 @@ class ControlSocket(DaemonTest):
         self.report(f"{SOCKET_REPLACEMENTS} tables replaced")
 
 
+class ControlSocketIpv6(ControlSocket):
+    family = IPV6
+
+
 class Frontend(DaemonTest):
     """Counters of rules that stay, while the unmodified iptables changes what is around them."""
 
     def start(self) -> None:
-        self.restore("*filter\n:swap - [0:0]\n-A INPUT\n-A INPUT -j swap\n-A INPUT -p udp -j DROP\n"
-                     "-A OUTPUT\nCOMMIT\n")
+        source = self.family.source
+        self.restore(f"*filter\n:swap - [0:0]\n-A INPUT{source}\n-A INPUT{source} -j swap\n"
+                     f"-A INPUT -p udp -j DROP\n-A OUTPUT{source}\nCOMMIT\n")
         self.load.start()
 
     def test_rules_that_stay_keep_their_counters(self) -> None:
@@ -179,17 +197,17 @@ class Frontend(DaemonTest):
         for number in range(FRONTEND_ROUNDS):
             lines = [f"-A swap -p tcp --dport {port}" for port in range(1 + number * 7 % 100)]
             self.restore("\n".join(["*filter", ":swap - [0:0]", *lines, "COMMIT", ""]), "--noflush")
-            self.command("bpf-iptables", "-I", "OUTPUT", "-p", "tcp", "-j", "DROP")
-            self.command("bpf-iptables", "-D", "OUTPUT", "1")
+            self.command("", "-I", "OUTPUT", "-p", "tcp", "-j", "DROP")
+            self.command("", "-D", "OUTPUT", "1")
         self.load.stop()
-        self.assert_totals(lambda: (self.saved("-A INPUT"), self.saved("-A OUTPUT")))
-        self.assertEqual(self.saved("-A INPUT -j swap"), self.saved("-A INPUT"))
+        self.assert_totals(lambda: (self.saved("INPUT"), self.saved("OUTPUT")))
+        self.assertEqual(self.saved("INPUT", " -j swap"), self.saved("INPUT"))
         self.assert_nothing_got_through()
         self.report(f"{3 * FRONTEND_ROUNDS} commands")
 
     def read_and_zero(self, chain: str) -> tuple[int, int]:
         """The first rule's packets and bytes: what is listed is what is taken off."""
-        lines = self.command("bpf-iptables", "-L", chain, "-Z", "-n", "-v", "-x").splitlines()
+        lines = self.command("", "-L", chain, "-Z", "-n", "-v", "-x").splitlines()
         packets, size = lines[2].split()[:2]
         return int(packets), int(size)
 
@@ -200,11 +218,15 @@ class Frontend(DaemonTest):
             for side, chain in enumerate(("INPUT", "OUTPUT")):
                 zeroed[side] = add(zeroed[side], self.read_and_zero(chain))
         self.load.stop()
-        self.assert_totals(lambda: (add(zeroed[0], self.saved("-A INPUT")),
-                                    add(zeroed[1], self.saved("-A OUTPUT"))))
+        self.assert_totals(lambda: (add(zeroed[0], self.saved("INPUT")),
+                                    add(zeroed[1], self.saved("OUTPUT"))))
         self.assertGreater(zeroed[0][0], 0)
         self.assert_nothing_got_through()
         self.report(f"zeroed {2 * FRONTEND_ROUNDS} times")
+
+
+class FrontendIpv6(Frontend):
+    family = IPV6
 
 
 if __name__ == "__main__":
