@@ -35,7 +35,7 @@ MAXIMUM_FAILURES = 5
 CONFIRMATIONS = 4  # plays of a case that has differed, of which one must differ again
 UNSTEADY_AT_LEAST = 3
 UNSTEADY_SHARE = 0.005  # of the cases
-MUTATION_ATTEMPTS = 16
+MUTATION_ATTEMPTS = 120
 MUTATIONS_PER_KIND = 5
 MAXIMUM_UNNOTICED = 1
 
