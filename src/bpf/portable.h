@@ -72,14 +72,7 @@
 #include <stdbool.h>
 #endif
 
-/* There is no instruction for these in eBPF. */
-
-INLINE __u32 population_count(__u64 word)
-{
-	return (__u32)__builtin_popcountll(word);
-}
-
-/* Position of the lowest set bit; @word is not 0. */
+/* Position of the lowest set bit; @word is not 0. eBPF has no instruction for it. */
 INLINE __u32 lowest_bit(__u64 word)
 {
 #ifdef __bpf__
