@@ -110,9 +110,12 @@ struct image_field {
 	__u8 field;      /* enum field */
 	__u8 lookup;     /* enum image_lookup */
 	__u8 root_shift; /* IMAGE_LOOKUP_NARROW */
-	__u8 masked;     /* the value is ANDed with mask first */
-	__u32 root;      /* entry */
-	__u32 none;      /* row of packets that have no such value (transport fields) */
+	__u8 masked;     /* wide fields: the value is ANDed with mask first */
+	__u8 shift;      /* the others: place in struct packet's number, before mask_low */
+	__u8 readable;   /* SHAPE_BIT()s of packets that have such a value */
+	__u16 unused;
+	__u32 root; /* entry */
+	__u32 none; /* row of packets that have no such value */
 	/*
 	 * Rows to be ORed to every row of this field, by the packet's shape; 0: nothing. A rule
 	 * that drops packets of some shape before it looks at this field is in that shape's row.
@@ -156,6 +159,23 @@ enum image_needs {
 	IMAGE_NEEDS_NAT = 1 << 3, /* CONNTRACK_SNAT, CONNTRACK_DNAT */
 };
 
+/*
+ * A packet as far as the image's rules look at it: two packets whose keys are equal take the same
+ * way through the chains, unless a residual is evaluated on it. The words are struct packet's:
+ * `narrow`, the addresses (in IPv4 both in one word, source above, else the high and the low half
+ * of each) and, with IMAGE_NEEDS_INTERFACES, the high and the low half of each interface's name;
+ * each ANDed with the image's mask.
+ */
+#define IMAGE_KEY_NARROW    0
+#define IMAGE_KEY_ADDRESSES 1
+#define IMAGE_KEY_WORDS     9 /* at most */
+
+/* The number of the first word of the interfaces. */
+static inline __u32 image_key_interfaces(int ipv6)
+{
+	return IMAGE_KEY_ADDRESSES + (ipv6 ? 4 : 1);
+}
+
 struct image {
 	__u32 size; /* bytes, of all */
 	__u32 levels;
@@ -168,6 +188,8 @@ struct image {
 	__u32 chains;   /* offset of struct image_chain[n_chains]; the first is the base chain */
 	__u32 rules;    /* offset of struct image_rule[n_bits] */
 	__u32 n_fields; /* at least one */
-	__u32 unused;
+	__u32 key_words;
+	__u64 key_mask[IMAGE_KEY_WORDS];
+	__u64 unused; /* fields begin on a cache line */
 	struct image_field fields[IMAGE_MAX_FIELDS];
 };

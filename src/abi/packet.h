@@ -29,6 +29,7 @@ enum field {
 	FIELD_COUNT,
 };
 
+#define FIELD_FIRST_NARROW    FIELD_PROTOCOL
 #define FIELD_FIRST_TRANSPORT FIELD_SOURCE_PORT
 
 /*
@@ -51,16 +52,80 @@ enum shape {
 #define SHAPES_ALL       (SHAPE_BIT(SHAPE_COUNT) - 1)
 #define SHAPES_FRAGMENT  (SHAPE_BIT(SHAPE_FRAGMENT_1) | SHAPE_BIT(SHAPE_FRAGMENT))
 
-/* Value of FIELD_CONNTRACK. The other bits are 0 where there is no connection. */
+/*
+ * Value of FIELD_CONNTRACK: a state in two bits, and what goes with a connection. Without one only
+ * CONNTRACK_INVALID and CONNTRACK_UNTRACKED occur, so that five bits are enough: see
+ * conntrack_state().
+ */
 enum conntrack_bits {
 	CONNTRACK_INVALID = 0,
 	CONNTRACK_ESTABLISHED = 1,
 	CONNTRACK_RELATED = 2,
 	CONNTRACK_NEW = 3,
 	CONNTRACK_UNTRACKED = 4,
-	CONNTRACK_STATE_MASK = 7,
-	CONNTRACK_SNAT = 1 << 3,
-	CONNTRACK_DNAT = 1 << 4,
-	CONNTRACK_REPLY = 1 << 5, /* the packet goes in the reply direction */
-	CONNTRACK_VALUES = 1 << 6,
+	CONNTRACK_CONNECTION_MASK = 3, /* 0: there is no connection */
+	CONNTRACK_SNAT = 1 << 2,
+	CONNTRACK_DNAT = 1 << 3,
+	CONNTRACK_REPLY = 1 << 4, /* the packet goes in the reply direction */
+	CONNTRACK_VALUES = 1 << 5,
 };
+
+/* CONNTRACK_INVALID to CONNTRACK_UNTRACKED, of a value that packets have. */
+static inline enum conntrack_bits conntrack_state(__u32 value)
+{
+	return (enum conntrack_bits)(value & CONNTRACK_CONNECTION_MASK
+					     ? value & CONNTRACK_CONNECTION_MASK
+					     : value & CONNTRACK_UNTRACKED);
+}
+
+/*
+ * The fields behind the interfaces have 64 bits together, and a packet carries them as one number.
+ * An ICMP type and code stand where ports would.
+ */
+static inline __u32 field_shift(enum field field)
+{
+	switch (field) {
+	case FIELD_SOURCE_PORT:
+	case FIELD_ICMP:
+		return 48;
+	case FIELD_DESTINATION_PORT:
+		return 32;
+	case FIELD_TCP_FLAGS:
+		return 24;
+	case FIELD_PROTOCOL:
+		return 16;
+	case FIELD_HOP_LIMIT:
+		return 8;
+	case FIELD_SHAPE:
+		return 5;
+	default:
+		return 0; /* FIELD_CONNTRACK */
+	}
+}
+
+/* All ones, as many as the field has bits; not of those up to the interfaces. */
+static inline __u64 field_ones(enum field field)
+{
+	switch (field) {
+	case FIELD_SOURCE_PORT:
+	case FIELD_ICMP:
+	case FIELD_DESTINATION_PORT:
+		return 0xffff;
+	case FIELD_SHAPE:
+		return 7;
+	case FIELD_CONNTRACK:
+		return CONNTRACK_VALUES - 1;
+	default:
+		return 0xff;
+	}
+}
+
+/* A transport field is there if enough of the header is (the hotdrop limits of its matches). */
+static inline int field_is_readable(__u32 field, __u32 shape)
+{
+	if (field < FIELD_FIRST_TRANSPORT)
+		return 1;
+	if (field == FIELD_TCP_FLAGS)
+		return shape <= SHAPE_BAD_OPTIONS;
+	return shape <= (field == FIELD_ICMP ? SHAPE_8_BYTES : SHAPE_4_BYTES);
+}

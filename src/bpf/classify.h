@@ -10,23 +10,31 @@
 #include "bpf/portable.h"
 
 /* Fields that can be wider than 32 bits come first in enum field. */
-#define PACKET_WIDE_FIELDS   (FIELD_OUT_INTERFACE + 1)
-#define PACKET_NARROW_FIELDS (FIELD_COUNT - PACKET_WIDE_FIELDS)
+#define PACKET_WIDE_FIELDS FIELD_FIRST_NARROW
 
 struct packet {
 	struct {
 		__u64 high;
 		__u64 low;
 	} wide[PACKET_WIDE_FIELDS];
-	__u32 narrow[PACKET_NARROW_FIELDS]; /* from FIELD_PROTOCOL on: see packet_narrow() */
-	__u32 length;                       /* bytes that counters add: skb->len */
-	__u32 transport;                    /* offset of the transport header */
+	__u64 narrow;    /* the other fields, each at its field_shift() */
+	__u32 length;    /* bytes that counters add: skb->len */
+	__u32 transport; /* offset of the transport header */
 };
 
-#define packet_narrow(packet, field) ((packet)->narrow[(field) - PACKET_WIDE_FIELDS])
+INLINE __u32 packet_narrow(const struct packet *packet, enum field field)
+{
+	return packet->narrow >> field_shift(field) & field_ones(field);
+}
+
+/* Sets a field that is still 0; @value fits. */
+INLINE void packet_set_narrow(struct packet *packet, enum field field, __u32 value)
+{
+	packet->narrow |= (__u64)value << field_shift(field);
+}
 
 /* enum shape; SHAPE_WHOLE if the image does not need it. */
-#define packet_shape(packet) (packet_narrow(packet, FIELD_SHAPE) & 7)
+#define packet_shape(packet) packet_narrow(packet, FIELD_SHAPE)
 
 #define CLASSIFY_NONE  (~0u)     /* no rule of the range matches */
 #define CLASSIFY_BOUND (~0u - 1) /* the kernel's bound on loops was reached: unknown */
@@ -159,16 +167,6 @@ GLOBAL __u32 lookup_wide(const struct image ARENA *image ARENA_ARG, __u32 entry,
 	return lookup_wide_list(image, entry & ~(__u32)IMAGE_ENTRY_KIND_MASK, high, low);
 }
 
-/* A transport field is there if enough of the header is (the hotdrop limits of its matches). */
-INLINE bool field_is_readable(__u32 field, __u32 shape)
-{
-	if (field < FIELD_FIRST_TRANSPORT)
-		return true;
-	if (field == FIELD_TCP_FLAGS)
-		return shape <= SHAPE_BAD_OPTIONS;
-	return shape <= (field == FIELD_ICMP ? SHAPE_8_BYTES : SHAPE_4_BYTES);
-}
-
 INLINE __u32 wide_field_row(const struct image ARENA *image, const struct image_field ARENA *field,
 			    __u64 high, __u64 low)
 {
@@ -182,16 +180,17 @@ INLINE __u32 wide_field_row(const struct image ARENA *image, const struct image_
 }
 
 INLINE __u32 field_row(const struct image ARENA *image, const struct image_field ARENA *field,
-		       const struct packet *packet)
+		       const struct packet *packet, __u32 shape)
 {
 	__u32 number = field->field;
 
 	if (number < PACKET_WIDE_FIELDS)
 		return wide_field_row(image, field, packet->wide[number].high,
 				      packet->wide[number].low);
-	if (number >= FIELD_COUNT || !field_is_readable(number, packet_shape(packet)))
+	if (!(field->readable >> shape & 1))
 		return field->none;
-	return lookup_narrow(image, field, packet_narrow(packet, number));
+	return lookup_narrow(image, field,
+			     (__u32)(packet->narrow >> (field->shift & 63) & field->mask_low));
 }
 
 /*
@@ -209,7 +208,7 @@ INLINE bool select_row(const struct image ARENA *image, const struct packet *pac
 {
 	const struct image_field ARENA *field = &image->fields[i];
 	__u32 wildcard = field->wildcard[shape];
-	__u32 row = field_row(image, field, packet);
+	__u32 row = field_row(image, field, packet, shape);
 	__u64 first;
 
 	if (!row) {

@@ -82,12 +82,11 @@ INLINE bool read_transport(struct packet *packet, struct sk_buff *skb, __u32 off
 
 	if (!read_transport_bytes(skb, offset, available, &bytes))
 		return false;
-	packet_narrow(packet, FIELD_SHAPE) =
-		transport_shape(available, protocol, (__u8)bytes.offset_flags);
-	packet_narrow(packet, FIELD_SOURCE_PORT) = bpf_ntohs((__u16)bytes.ports);
-	packet_narrow(packet, FIELD_DESTINATION_PORT) = bpf_ntohs((__u16)(bytes.ports >> 16));
-	packet_narrow(packet, FIELD_ICMP) = bpf_ntohs((__u16)bytes.ports);
-	packet_narrow(packet, FIELD_TCP_FLAGS) = (__u8)(bytes.offset_flags >> 8);
+	packet_set_narrow(packet, FIELD_SHAPE,
+			  transport_shape(available, protocol, (__u8)bytes.offset_flags));
+	packet_set_narrow(packet, FIELD_SOURCE_PORT, bpf_ntohs((__u16)bytes.ports));
+	packet_set_narrow(packet, FIELD_DESTINATION_PORT, bpf_ntohs((__u16)(bytes.ports >> 16)));
+	packet_set_narrow(packet, FIELD_TCP_FLAGS, (__u8)(bytes.offset_flags >> 8));
 	return true;
 }
 
@@ -102,8 +101,8 @@ INLINE void read_surroundings(struct packet *packet, const struct bpf_nf_ctx *ct
 		read_interface(packet, FIELD_OUT_INTERFACE, state->out);
 	}
 	if (needs & IMAGE_NEEDS_CONNTRACK)
-		packet_narrow(packet, FIELD_CONNTRACK) =
-			packet_conntrack_bits(ctx->skb, needs & IMAGE_NEEDS_NAT);
+		packet_set_narrow(packet, FIELD_CONNTRACK,
+				  packet_conntrack_bits(ctx->skb, needs & IMAGE_NEEDS_NAT));
 }
 
 /*
@@ -120,8 +119,8 @@ INLINE bool read_ipv4_packet(struct packet *packet, struct bpf_nf_ctx *ctx, __u3
 
 	packet->wide[FIELD_SOURCE].low = bpf_ntohl(header->in6_u.u6_addr32[3]);
 	packet->wide[FIELD_DESTINATION].low = bpf_ntohl(rest->in6_u.u6_addr32[0]);
-	packet_narrow(packet, FIELD_PROTOCOL) = protocol;
-	packet_narrow(packet, FIELD_HOP_LIMIT) = header->in6_u.u6_addr8[8];
+	packet_set_narrow(packet, FIELD_PROTOCOL, protocol);
+	packet_set_narrow(packet, FIELD_HOP_LIMIT, header->in6_u.u6_addr8[8]);
 	packet->transport = (header->in6_u.u6_addr8[0] & 15) * 4;
 	read_surroundings(packet, ctx, needs);
 	if (!(needs & IMAGE_NEEDS_TRANSPORT))
@@ -129,7 +128,7 @@ INLINE bool read_ipv4_packet(struct packet *packet, struct bpf_nf_ctx *ctx, __u3
 	fragment = bpf_ntohs(header->in6_u.u6_addr16[3]) & IPV4_OFFSET_MASK; /* in 8 bytes */
 	if (!fragment)
 		return read_transport(packet, skb, packet->transport, protocol);
-	packet_narrow(packet, FIELD_SHAPE) = fragment == 1 ? SHAPE_FRAGMENT_1 : SHAPE_FRAGMENT;
+	packet_set_narrow(packet, FIELD_SHAPE, fragment == 1 ? SHAPE_FRAGMENT_1 : SHAPE_FRAGMENT);
 	return true;
 }
 
@@ -148,14 +147,14 @@ INLINE bool read_ipv6_transport(struct packet *packet, struct bpf_nf_ctx *ctx)
 	if (protocol == FIND_BOUND)
 		return false;
 	if (protocol < 0) {
-		packet_narrow(packet, FIELD_SHAPE) = SHAPE_BROKEN;
+		packet_set_narrow(packet, FIELD_SHAPE, SHAPE_BROKEN);
 		return true;
 	}
-	packet_narrow(packet, FIELD_PROTOCOL) = (__u32)protocol;
+	packet_set_narrow(packet, FIELD_PROTOCOL, (__u32)protocol);
 	packet->transport = found.offset;
 	if (!found.fragment)
 		return read_transport(packet, ctx->skb, found.offset, (__u32)protocol);
-	packet_narrow(packet, FIELD_SHAPE) = SHAPE_FRAGMENT;
+	packet_set_narrow(packet, FIELD_SHAPE, SHAPE_FRAGMENT);
 	return true;
 }
 
@@ -169,7 +168,7 @@ INLINE bool read_ipv6_packet(struct packet *packet, struct bpf_nf_ctx *ctx, __u3
 	packet->wide[FIELD_SOURCE].low = address_half(source, 2);
 	packet->wide[FIELD_DESTINATION].high = address_half(destination, 0);
 	packet->wide[FIELD_DESTINATION].low = address_half(destination, 2);
-	packet_narrow(packet, FIELD_HOP_LIMIT) = kernel_bytes(ctx->skb->data)->in6_u.u6_addr8[7];
+	packet_set_narrow(packet, FIELD_HOP_LIMIT, kernel_bytes(ctx->skb->data)->in6_u.u6_addr8[7]);
 	read_surroundings(packet, ctx, needs);
 	return needs & IMAGE_NEEDS_TRANSPORT ? read_ipv6_transport(packet, ctx) : true;
 }

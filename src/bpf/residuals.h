@@ -26,7 +26,7 @@ GLOBAL int intervals_result(const struct residual_intervals ARENA *intervals ARE
 		low = packet->wide[field].low & intervals->mask.low;
 	} else {
 		high = 0;
-		low = packet_narrow(packet, field) & intervals->mask.low;
+		low = packet_narrow(packet, (enum field)field) & intervals->mask.low;
 	}
 	while (i < intervals->count) {
 		const struct residual_value ARENA *first = &intervals->interval[i].first;

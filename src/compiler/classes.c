@@ -3,6 +3,7 @@
 
 #include "common/cleanup.h"
 #include "compiler/grow.h"
+#include "compiler/key.h"
 #include "compiler/lookup.h"
 
 #include <errno.h>
@@ -241,17 +242,40 @@ static uint32_t field_bits(uint8_t family, enum field field)
 	return maximum.low > UINT8_MAX ? 16 : 8;
 }
 
-static int write_field(struct classes *classes, struct image_field *field, uint64_t *ret_weight)
+/* SHAPE_BIT()s of the packets whose transport header has the field. */
+static uint8_t readable_shapes(enum field field)
+{
+	uint8_t shapes = 0;
+
+	for (int shape = 0; shape < SHAPE_COUNT; shape++)
+		if (field_is_readable(field, shape))
+			shapes |= SHAPE_BIT(shape);
+	return shapes;
+}
+
+/* How the field's value is found in a packet. */
+static void describe_field(const struct lowered_field *from, struct image_field *field)
+{
+	field->field = (uint8_t)from->field;
+	field->masked = value_compare(from->mask, VALUE_ALL_BITS) != 0;
+	field->mask_high = from->mask.high;
+	field->mask_low = from->mask.low;
+	field->readable = readable_shapes(from->field);
+	if (from->field >= FIELD_FIRST_NARROW) {
+		field->shift = (uint8_t)field_shift(from->field);
+		field->mask_low &= field_ones(from->field);
+	}
+}
+
+static int write_field(struct classes *classes, struct image *image, struct image_field *field,
+		       uint64_t *ret_weight)
 {
 	const struct lowered_field *from = classes->from;
 	uint32_t bits = field_bits(classes->family, from->field);
 	bool merged;
 	int error;
 
-	field->field = (uint8_t)from->field;
-	field->masked = value_compare(from->mask, VALUE_ALL_BITS) != 0;
-	field->mask_high = from->mask.high;
-	field->mask_low = from->mask.low;
+	describe_field(from, field);
 	if (find_wildcard(classes) || collect_events(classes) || sort_events(classes, bits))
 		return -ENOMEM;
 	merged = should_merge(classes);
@@ -260,15 +284,16 @@ static int write_field(struct classes *classes, struct image_field *field, uint6
 	error = sweep(classes, ret_weight);
 	if (!error)
 		error = find_special_rows(classes, merged, field);
-	if (!error && !classes->rows->writer->full)
-		lookup_write(classes->rows->writer, classes->bounds, classes->n_bounds, bits,
-			     field);
-	return error;
+	if (error || classes->rows->writer->full)
+		return error;
+	lookup_write(classes->rows->writer, classes->bounds, classes->n_bounds, bits, field);
+	key_add(image, classes->family, field, classes->bounds, classes->n_bounds);
+	return 0;
 }
 
 int classes_write(struct rows *rows, const struct lowered *lowered,
-		  const struct lowered_field *from, struct image_field *ret_field,
-		  uint64_t *ret_weight)
+		  const struct lowered_field *from, struct image *image,
+		  struct image_field *ret_field, uint64_t *ret_weight)
 {
 	struct classes classes = {
 		.rows = rows,
@@ -276,7 +301,7 @@ int classes_write(struct rows *rows, const struct lowered *lowered,
 		.n_bits = lowered->n_bits,
 		.family = lowered->family,
 	};
-	int error = write_field(&classes, ret_field, ret_weight);
+	int error = write_field(&classes, image, ret_field, ret_weight);
 
 	bitset_free(&classes.wildcard);
 	bitset_free(&classes.active);

@@ -3,6 +3,7 @@
 
 #include "common/cleanup.h"
 #include "compiler/classes.h"
+#include "compiler/key.h"
 #include "compiler/lower.h"
 #include "compiler/rows.h"
 #include "compiler/writer.h"
@@ -43,12 +44,12 @@ static int write_fields(struct rows *rows, const struct lowered *lowered, struct
 		/* All its constraints turned out to be implied by others. */
 		if (!lowered->fields[i].n_constraints)
 			continue;
-		error = classes_write(rows, lowered, &lowered->fields[i], &fields[n_fields].field,
-				      &fields[n_fields].weight);
+		error = classes_write(rows, lowered, &lowered->fields[i], image,
+				      &fields[n_fields].field, &fields[n_fields].weight);
 		n_fields++;
 	}
 	if (!n_fields) {
-		error = classes_write(rows, lowered, &unconstrained, &fields[0].field,
+		error = classes_write(rows, lowered, &unconstrained, image, &fields[0].field,
 				      &fields[0].weight);
 		n_fields = 1;
 	}
@@ -58,6 +59,7 @@ static int write_fields(struct rows *rows, const struct lowered *lowered, struct
 	for (uint32_t i = 0; i < n_fields; i++)
 		image->fields[i] = fields[i].field;
 	image->n_fields = n_fields;
+	key_finish(image, lowered->family);
 	return 0;
 }
 

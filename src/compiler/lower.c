@@ -55,8 +55,7 @@ static bool looks_at_nat(const struct interval *intervals, uint32_t n_intervals)
 		uint32_t without = value & ~(uint32_t)(CONNTRACK_SNAT | CONNTRACK_DNAT);
 
 		/* Values without a connection have no NAT bits in any packet. */
-		if ((without & CONNTRACK_STATE_MASK) < CONNTRACK_ESTABLISHED ||
-		    (without & CONNTRACK_STATE_MASK) > CONNTRACK_NEW)
+		if (!(value & CONNTRACK_CONNECTION_MASK))
 			continue;
 		if ((accepted >> value & 1) != (accepted >> without & 1))
 			return true;

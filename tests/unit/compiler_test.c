@@ -53,10 +53,12 @@ static void random_packet(struct packet *packet)
 		shape = SHAPE_WHOLE;
 	fields[FIELD_SHAPE] = VALUE(shape);
 	fields[FIELD_HOP_LIMIT] = VALUE(random_hop_limit());
-	fields[FIELD_SOURCE_PORT] = VALUE(random_port());
+	/* They are the same two bytes of a packet. */
+	fields[FIELD_ICMP] =
+		VALUE(random_below(2) ? random_port() : random_below(4) << 8 | random_below(3));
+	fields[FIELD_SOURCE_PORT] = fields[FIELD_ICMP];
 	fields[FIELD_DESTINATION_PORT] = VALUE(random_port());
 	fields[FIELD_TCP_FLAGS] = VALUE(random_below(64));
-	fields[FIELD_ICMP] = VALUE(random_below(4) << 8 | random_below(3));
 }
 
 /* --- comparison --- */

@@ -23,14 +23,13 @@ struct connection {
 /* False for values that no packet has. */
 static bool read_value(uint32_t value, struct connection *ret_connection)
 {
-	uint32_t number = value & CONNTRACK_STATE_MASK;
+	uint32_t number = conntrack_state(value);
 	struct connection connection = {
 		.exists = number >= CONNTRACK_ESTABLISHED && number <= CONNTRACK_NEW,
 		.untracked = number == CONNTRACK_UNTRACKED,
 	};
 
-	if (number > CONNTRACK_UNTRACKED ||
-	    (!connection.exists && value & ~(uint32_t)CONNTRACK_STATE_MASK))
+	if (!connection.exists && value != number)
 		return false;
 	if (number == CONNTRACK_ESTABLISHED)
 		connection.info = IP_CT_ESTABLISHED;

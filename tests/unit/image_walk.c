@@ -89,11 +89,11 @@ bool image_judge(const struct image *image, const struct value fields[FIELD_COUN
 			packet.wide[field].high = fields[field].high;
 			packet.wide[field].low = fields[field].low;
 		} else {
-			packet_narrow(&packet, field) = (__u32)fields[field].low;
+			packet_set_narrow(&packet, field, (__u32)fields[field].low);
 		}
 	}
 	if (!(image->needs & IMAGE_NEEDS_TRANSPORT))
-		packet_narrow(&packet, FIELD_SHAPE) = SHAPE_WHOLE;
+		packet.narrow &= ~(field_ones(FIELD_SHAPE) << field_shift(FIELD_SHAPE));
 	result = walk_chains(&view, image, &packet);
 	free(view.stack);
 	assert_true(result == WALK_ACCEPT || result == WALK_DROP);

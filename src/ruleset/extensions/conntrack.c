@@ -53,10 +53,7 @@ static uint16_t residual_flags_of(uint16_t match_flags)
 
 static bool has_connection(uint32_t value)
 {
-	uint32_t state = value & CONNTRACK_STATE_MASK;
-
-	return state == CONNTRACK_ESTABLISHED || state == CONNTRACK_RELATED ||
-	       state == CONNTRACK_NEW;
+	return value & CONNTRACK_CONNECTION_MASK;
 }
 
 static unsigned int state_bits(uint32_t value)
@@ -64,11 +61,10 @@ static unsigned int state_bits(uint32_t value)
 	unsigned int bits;
 
 	if (!has_connection(value))
-		return (value & CONNTRACK_STATE_MASK) == CONNTRACK_UNTRACKED
-			       ? XT_CONNTRACK_STATE_UNTRACKED
-			       : XT_CONNTRACK_STATE_INVALID;
+		return conntrack_state(value) == CONNTRACK_UNTRACKED ? XT_CONNTRACK_STATE_UNTRACKED
+								     : XT_CONNTRACK_STATE_INVALID;
 
-	switch (value & CONNTRACK_STATE_MASK) {
+	switch (conntrack_state(value)) {
 	case CONNTRACK_ESTABLISHED:
 		bits = XT_CONNTRACK_STATE_BIT(IP_CT_ESTABLISHED);
 		break;

@@ -10,7 +10,7 @@
 
 static unsigned int state_bit(uint32_t value)
 {
-	switch (value & CONNTRACK_STATE_MASK) {
+	switch (conntrack_state(value)) {
 	case CONNTRACK_ESTABLISHED:
 		return XT_STATE_BIT(IP_CT_ESTABLISHED);
 	case CONNTRACK_RELATED:
