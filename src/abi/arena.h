@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include "abi/image.h"
+
 #include <linux/types.h>
 
 /*
@@ -16,9 +18,9 @@
 #define ARENA_PAGE    4096u
 #define ARENA_PAGES   (1u << 20) /* 4 GiB of addresses; memory is taken only as it is used */
 
-#define ARENA_LAYOUT 1 /* of everything in here and in image.h */
+#define ARENA_LAYOUT 2 /* of everything in here and in image.h */
 
-/* CPUs that have numbers above share counters; they are added to atomically. */
+/* There are lanes for so many CPUs; those that have numbers above share them. */
 #define ARENA_CPUS 64u
 
 enum arena_family {
@@ -44,11 +46,17 @@ struct arena_counter {
  * never changes; a new one takes its place.
  */
 struct arena_generation {
-	struct {
+	struct arena_ruleset {
 		__u32 image;
-		__u32 counters;        /* arena_counter[cpus][counters_stride] */
-		__u32 counters_stride; /* in counters */
+		/* arena_counter[lanes + 1][stride]: the last for the walks without a lane. */
+		__u32 counters;
+		__u32 counters_stride; /* in bytes */
+		__u32 needs;           /* of the image, as key_words and key_mask are */
+		__u64 tag;             /* of its flows: no other ruleset has ever had it */
+		__u32 key_words;
 		__u32 unused;
+		__u64 key_mask[IMAGE_KEY_WORDS];
+		__u64 unused_line[3]; /* two cache lines */
 	} hook[ARENA_HOOKS];
 	__u32 stacks; /* offset of struct arena_stack[ARENA_STACKS], 0 if no chain is nested deeply
 		       */
@@ -69,8 +77,42 @@ struct arena_stack {
 };
 
 /*
- * Walks under way, counted for each parity of the generation: when those of the old parity are
- * gone from every CPU, nobody reads the old generation or adds to its counters any more.
+ * A flow that has been judged: its key, and what that did. Whoever has the lane in which it is
+ * reads and writes it.
+ */
+#define ARENA_FLOW_COUNTERS 11u
+
+struct arena_flow {
+	__u64 tag; /* arena_ruleset.tag; 0: nothing is here */
+	/* struct image says what they are; most need no more than the first cache line. */
+	__u64 key_begin[6];
+	__u16 verdict;    /* IMAGE_ACCEPT or IMAGE_DROP */
+	__u16 n_counters; /* at least one */
+	__u32 counter_first;
+	__u64 key_end[IMAGE_KEY_WORDS - 6];
+	__u32 counter[ARENA_FLOW_COUNTERS - 1];
+};
+
+/*
+ * What a walk has for itself while it is under way: the counters of its CPU, which it adds to
+ * without atomic operations, and the flows that were judged there. The first walk on a CPU takes
+ * the lane; those that come while it has it (they interrupted it, or it was preempted) do without:
+ * struct arena_readers.
+ */
+struct arena_lane {
+	__u64 holder; /* the position of the generation that the walk is in; 0: it is free */
+	__u32 flows;  /* offset of struct arena_flow[2 << arena_root.flow_bits] */
+	__s32 credit; /* what looking for flows has paid for of late; see bpf/flows.h */
+	__u32 pause;  /* so many packets are still judged without looking for their flows */
+	__u32 turn;   /* which of the two places of a flow is filled next */
+	__u32 n_counted;
+	__u32 counted[ARENA_FLOW_COUNTERS]; /* by this walk */
+	__u64 unused[7];                    /* two cache lines */
+};
+
+/*
+ * Walks without a lane, counted for each parity of the generation. When those of the old parity are
+ * gone and no lane is held in the old generation, nobody reads it or adds to its counters any more.
  */
 struct arena_readers {
 	__u64 under_way[2];
@@ -88,14 +130,18 @@ enum arena_failure {
 };
 
 struct arena_root {
-	__u32 layout; /* ARENA_LAYOUT */
-	__u32 cpus;   /* number of counter arrays: at most ARENA_CPUS */
+	__u32 layout;    /* ARENA_LAYOUT */
+	__u32 lanes;     /* one for each CPU, at most ARENA_CPUS */
+	__u32 flow_bits; /* a lane has 2 << flow_bits flows */
+	__u32 unused_word;
 	/* Offset of the generation in force, a multiple of 64, plus its parity; 0: none. */
 	__u64 current[ARENA_FAMILIES];
 	__u64 failures[ARENA_FAILURES];
 	__u64 tick_rate; /* jiffies per second */
 	/* 1 if an IPv6 extension header that reaches past the packet's end breaks the chain. */
 	__u64 ipv6_checks_length;
-	__u64 unused[6]; /* readers begin on a cache line */
+	__u64 last_tag;  /* the greatest arena_ruleset.tag so far */
+	__u64 unused[4]; /* lanes begin on a cache line */
+	struct arena_lane lane[ARENA_CPUS];
 	struct arena_readers readers[ARENA_FAMILIES][ARENA_CPUS];
 };

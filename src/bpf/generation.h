@@ -48,10 +48,50 @@ INLINE void add_with_barrier(__u64 ARENA *number, __u64 addend)
 }
 
 /*
- * Announces a walk in the generation in force, and returns its position; the readers' count keeps
- * it valid until leave_generation(). The atomic addition is a full barrier: the generation that is
- * read after it is one that nobody has begun to take away (datapath/generation.c waits for the
- * count). 0 if there is none.
+ * Takes the CPU's lane for a walk in the generation in force, whose position it stores at
+ * @position. False if somebody has the lane, or if the generation
+ * changed again and again. The exchange is a full barrier: see generation_flip() in
+ * datapath/generation.c, which waits until no lane is held in the old generation.
+ */
+INLINE bool take_lane(__u32 family, struct arena_lane ARENA *lane, __u64 *position)
+{
+	volatile __u64 ARENA *current = &arena_root()->current[family];
+
+	*position = *current;
+	if (!*position || __sync_val_compare_and_swap(&lane->holder, 0, *position))
+		return false;
+	for (int attempt = 0; attempt < 8; attempt++) {
+		__u64 now = *current;
+
+		if (now == *position)
+			return true;
+		if (!now)
+			break;
+		*position = now;
+		__sync_lock_test_and_set(&lane->holder, now);
+	}
+	__sync_lock_test_and_set(&lane->holder, 0);
+	return false;
+}
+
+/* All that the walk has read and written comes before. */
+INLINE void leave_lane(struct arena_lane ARENA *lane)
+{
+#ifdef STORES_STAY_IN_ORDER
+	asm volatile("" ::: "memory");
+	*(volatile __u64 ARENA *)&lane->holder = 0;
+#else
+	__u64 before = __sync_lock_test_and_set(&lane->holder, 0);
+
+	asm volatile("" ::"r"(before) : "memory");
+#endif
+}
+
+/*
+ * Announces a walk without a lane in the generation in force, and returns its position; the
+ * readers' count keeps it valid until leave_generation(). The atomic addition is a full barrier:
+ * the generation that is read after it is one that nobody has begun to take away
+ * (datapath/generation.c waits for the count). 0 if there is none.
  */
 INLINE __u64 enter_generation(__u32 family, struct arena_readers ARENA *readers)
 {

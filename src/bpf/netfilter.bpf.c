@@ -7,6 +7,7 @@
  */
 #include "bpf/kernel.h"
 
+#include "bpf/flows.h"
 #include "bpf/generation.h"
 #include "bpf/headers.h"
 #include "bpf/residuals.h"
@@ -20,14 +21,33 @@ struct view {
 	__u32 counters;
 	__u32 generation;
 	__u32 stack; /* 0 while none is taken */
+	__u32 lane;  /* 0 if somebody else has it */
+	__u32 has_residuals;
 };
+
+INLINE void count_in_lane(__u32 counters, __u32 counter, __u32 length)
+{
+	struct arena_counter ARENA *to = &ARENA_AT(struct arena_counter, counters)[counter];
+
+	to->packets++;
+	to->bytes += length;
+}
 
 static void count(struct view *view, __u32 counter, __u32 length)
 {
 	struct arena_counter ARENA *counters = ARENA_AT(struct arena_counter, view->counters);
+	struct arena_lane ARENA *lane;
 
-	__sync_fetch_and_add(&counters[counter].packets, 1);
-	__sync_fetch_and_add(&counters[counter].bytes, length);
+	if (!view->lane) {
+		__sync_fetch_and_add(&counters[counter].packets, 1);
+		__sync_fetch_and_add(&counters[counter].bytes, length);
+		return;
+	}
+	lane = ARENA_AT(struct arena_lane, view->lane);
+	count_in_lane(view->counters, counter, length);
+	if (lane->n_counted < ARENA_FLOW_COUNTERS)
+		lane->counted[lane->n_counted] = counter;
+	lane->n_counted++;
 }
 
 /* Position of a free return stack, now taken; 0 if there is none. */
@@ -69,6 +89,7 @@ static __u32 pop_deep(struct view *view, __u32 depth)
 static enum residual_result evaluate_residuals(struct view *view, const struct image ARENA *image,
 					       const struct packet *packet, __u32 offset)
 {
+	view->has_residuals = true;
 	return residuals_result(view->ctx, image, packet, offset);
 }
 
@@ -83,32 +104,68 @@ INLINE int verdict(enum walk_result result)
 	return NF_DROP;
 }
 
-/* What is done for the packet between entering a generation and leaving it. */
-INLINE int judge(struct bpf_nf_ctx *ctx, enum arena_family family, __u64 position, __u32 hook,
-		 __u32 cpu)
+/* Does again what has been done for the flow. */
+INLINE int repeat_flow(const struct arena_flow ARENA *flow, __u32 counters, __u32 length)
 {
-	const struct arena_generation ARENA *generation =
-		ARENA_AT(struct arena_generation, position & ~1ull);
-	const struct image ARENA *image = ARENA_AT(struct image, generation->hook[hook].image);
+	__u32 n_counters = flow->n_counters;
+
+	count_in_lane(counters, flow->counter_first, length);
+	for (__u32 i = 1; i < ARENA_FLOW_COUNTERS; i++) {
+		if (i >= n_counters)
+			break;
+		count_in_lane(counters, flow->counter[i - 1], length);
+	}
+	return flow->verdict == IMAGE_ACCEPT ? NF_ACCEPT : NF_DROP;
+}
+
+/*
+ * What is done for the packet between entering the generation at @position and leaving it;
+ * @lane_position is 0 for a walk without one.
+ */
+INLINE int judge(struct bpf_nf_ctx *ctx, enum arena_family family, __u64 position, __u32 hook,
+		 __u32 lane_position, __u32 counters_number)
+{
+	const struct arena_ruleset ARENA *ruleset =
+		&ARENA_AT(struct arena_generation, position & ~1ull)->hook[hook];
+	struct arena_flow ARENA *flow = NULL;
 	struct packet packet = {};
-	struct view view = {.ctx = ctx, .generation = (__u32)position & ~1u};
+	struct arena_lane ARENA *lane = ARENA_AT(struct arena_lane, lane_position);
+	struct view view = {
+		.ctx = ctx,
+		.generation = (__u32)position & ~1u,
+		.lane = lane_position,
+	};
 	enum walk_result result;
 	bool readable;
 
-	view.counters =
-		generation->hook[hook].counters +
-		cpu * generation->hook[hook].counters_stride * (__u32)sizeof(struct arena_counter);
+	view.counters = ruleset->counters + counters_number * ruleset->counters_stride;
 	if (family == ARENA_IPV4)
-		readable = read_ipv4_packet(&packet, ctx, image->needs);
+		readable = read_ipv4_packet(&packet, ctx, ruleset->needs);
 	else
-		readable = read_ipv6_packet(&packet, ctx, image->needs);
+		readable = read_ipv6_packet(&packet, ctx, ruleset->needs);
 	if (!readable) {
 		note_failure(ARENA_FAILURE_HEADER);
 		return NF_DROP;
 	}
-	result = walk_chains(&view, image, &packet);
+	if (lane_position) {
+		if (flows_wanted(lane)) {
+			flow = flow_places(lane, ruleset, &packet, family == ARENA_IPV6);
+			if (flow_is(flow, ruleset, &packet, family == ARENA_IPV6) ||
+			    flow_is(++flow, ruleset, &packet, family == ARENA_IPV6)) {
+				note_found_flow(lane);
+				return repeat_flow(flow, view.counters, packet.length);
+			}
+			flow--;
+			note_missing_flow(lane);
+		}
+		lane->n_counted = 0;
+	}
+	result = walk_chains(&view, ARENA_AT(struct image, ruleset->image), &packet);
 	if (view.stack)
 		add_with_barrier(&ARENA_AT(struct arena_stack, view.stack)->taken, -1);
+	if (flow && !view.has_residuals && result <= WALK_ACCEPT)
+		remember_flow(lane, ruleset, &packet, family == ARENA_IPV6, flow,
+			      result == WALK_ACCEPT ? IMAGE_ACCEPT : IMAGE_DROP);
 	return verdict(result);
 }
 
@@ -116,17 +173,25 @@ INLINE int filter(struct bpf_nf_ctx *ctx, enum arena_family family)
 {
 	__u32 hook = (__u32)ctx->state->hook - 1; /* NF_INET_LOCAL_IN is 1 */
 	__u32 cpu = bpf_get_smp_processor_id() % ARENA_CPUS;
-	struct arena_readers ARENA *readers = &arena_root()->readers[family][cpu];
-	__u64 position;
+	__u32 lane = offsetof(struct arena_root, lane) + cpu * (__u32)sizeof(struct arena_lane);
+	__u32 counters = cpu;
+	__u64 position = 0;
 	int result;
 
 	if (hook >= ARENA_HOOKS)
 		return NF_DROP;
-	position = enter_generation(family, readers);
-	if (!position)
-		return NF_DROP;
-	result = judge(ctx, family, position, hook, cpu);
-	leave_generation(readers, position);
+	if (!take_lane(family, ARENA_AT(struct arena_lane, lane), &position)) {
+		lane = 0;
+		counters = arena_root()->lanes;
+		position = enter_generation(family, &arena_root()->readers[family][cpu]);
+		if (!position)
+			return NF_DROP;
+	}
+	result = judge(ctx, family, position, hook, lane, counters);
+	if (lane)
+		leave_lane(ARENA_AT(struct arena_lane, lane));
+	else
+		leave_generation(&arena_root()->readers[family][cpu], position);
 	return result;
 }
 

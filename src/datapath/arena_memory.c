@@ -12,9 +12,14 @@
 /* The root, rounded up to pages. */
 #define ROOT_SIZE ((sizeof(struct arena_root) + ARENA_PAGE - 1) / ARENA_PAGE * ARENA_PAGE)
 
-_Static_assert(offsetof(struct arena_root, readers) % 64 == 0,
-	       "readers have their own cache lines");
-_Static_assert(sizeof(struct arena_readers) == 64, "one cache line for each CPU");
+_Static_assert(offsetof(struct arena_root, lane) % 64 == 0 &&
+		       offsetof(struct arena_root, readers) % 64 == 0,
+	       "lanes and readers have their own cache lines");
+_Static_assert(sizeof(struct arena_lane) == 128 && sizeof(struct arena_readers) == 64,
+	       "nothing is shared by two CPUs");
+_Static_assert(sizeof(struct arena_flow) == 128 && offsetof(struct arena_flow, key_end) == 64,
+	       "most flows are in one cache line");
+_Static_assert(sizeof(struct arena_ruleset) == 128, "as few cache lines as possible");
 
 int arena_memory_open(struct arena_memory *memory, int fd, struct message *message)
 {

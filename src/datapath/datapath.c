@@ -46,6 +46,26 @@ static uint64_t tick_rate(void)
 	return (1000000000ull + (uint64_t)resolution.tv_nsec / 2) / (uint64_t)resolution.tv_nsec;
 }
 
+/* Gives each lane room for flows: 2 MiB, and not more than 32 MiB in all. */
+static int take_flows(struct datapath *datapath, struct message *message)
+{
+	struct arena_root *root = arena_memory_root(&datapath->memory);
+	struct arena_block block;
+	uint64_t size;
+
+	root->flow_bits = 13;
+	while (root->flow_bits > 8 &&
+	       (root->lanes * sizeof(struct arena_flow) << root->flow_bits) > (16u << 20))
+		root->flow_bits--;
+	size = 2 * sizeof(struct arena_flow) << root->flow_bits;
+	if (arena_memory_take(&datapath->memory, size * root->lanes, &block))
+		return message_error(message, ENOMEM, "the arena has no room for flows");
+	memset(arena_memory_at(&datapath->memory, block.position), 0, block.size);
+	for (uint32_t lane = 0; lane < root->lanes; lane++)
+		root->lane[lane].flows = (uint32_t)(block.position + lane * size);
+	return 0;
+}
+
 static int open_arena(struct datapath *datapath, struct message *message)
 {
 	struct arena_root *root;
@@ -57,7 +77,7 @@ static int open_arena(struct datapath *datapath, struct message *message)
 	datapath->resources = (struct generation_resources){
 		.memory = &datapath->memory,
 		.scratch = &datapath->scratch,
-		.cpus = (uint32_t)cpus < ARENA_CPUS ? (uint32_t)cpus : ARENA_CPUS,
+		.lanes = (uint32_t)cpus < ARENA_CPUS ? (uint32_t)cpus : ARENA_CPUS,
 	};
 	if (scratch_open(&datapath->scratch, MAX_IMAGE_SIZE))
 		return message_error(message, ENOMEM, "out of memory");
@@ -66,10 +86,10 @@ static int open_arena(struct datapath *datapath, struct message *message)
 		return error;
 	root = arena_memory_root(&datapath->memory);
 	root->layout = ARENA_LAYOUT;
-	root->cpus = datapath->resources.cpus;
+	root->lanes = datapath->resources.lanes;
 	root->tick_rate = tick_rate();
 	root->ipv6_checks_length = ipv6_probe_checks_length();
-	return 0;
+	return take_flows(datapath, message);
 }
 
 static int install_empty(struct datapath *datapath, enum arena_family family,

@@ -78,7 +78,7 @@ static int take_zeroed(struct arena_memory *memory, uint64_t size, struct arena_
 	return 0;
 }
 
-static uint32_t counters_stride(const struct hook_image *image)
+static uint32_t counters_per_lane(const struct hook_image *image)
 {
 	uint32_t lines = (image->compiled.n_counters + COUNTERS_PER_LINE - 1) / COUNTERS_PER_LINE;
 
@@ -100,7 +100,7 @@ static int take_hook(const struct generation_resources *resources, struct genera
 	}
 	if (error)
 		return error;
-	size = (uint64_t)generation->cpus * counters_stride(generation->images[hook]) *
+	size = (generation->lanes + 1ull) * counters_per_lane(generation->images[hook]) *
 	       sizeof(struct arena_counter);
 	return take_zeroed(resources->memory, size, &generation->counters[hook], message);
 }
@@ -127,6 +127,25 @@ static int take_stacks(struct arena_memory *memory, struct generation *generatio
 	return 0;
 }
 
+/* What the program needs to know of a hook's ruleset before it looks into the image. */
+static void describe_hook(const struct arena_memory *memory, const struct generation *generation,
+			  int hook, struct arena_ruleset *ruleset)
+{
+	const struct hook_image *hook_image = generation->images[hook];
+	const struct image *image = arena_memory_at(memory, hook_image->block.position);
+
+	*ruleset = (struct arena_ruleset){
+		.image = (uint32_t)hook_image->block.position,
+		.counters = (uint32_t)generation->counters[hook].position,
+		.counters_stride =
+			counters_per_lane(hook_image) * (uint32_t)sizeof(struct arena_counter),
+		.needs = image->needs,
+		.tag = ++arena_memory_root(memory)->last_tag,
+		.key_words = image->key_words,
+	};
+	memcpy(ruleset->key_mask, image->key_mask, sizeof(ruleset->key_mask));
+}
+
 static int fill_generation(const struct generation_resources *resources,
 			   struct generation *generation, const struct generation *model,
 			   struct message *message)
@@ -144,11 +163,8 @@ static int fill_generation(const struct generation_resources *resources,
 	if (error)
 		return error;
 	header = arena_memory_at(memory, generation->header.position);
-	for (int hook = 0; hook < ARENA_HOOKS; hook++) {
-		header->hook[hook].image = (uint32_t)generation->images[hook]->block.position;
-		header->hook[hook].counters = (uint32_t)generation->counters[hook].position;
-		header->hook[hook].counters_stride = counters_stride(generation->images[hook]);
-	}
+	for (int hook = 0; hook < ARENA_HOOKS; hook++)
+		describe_hook(memory, generation, hook, &header->hook[hook]);
 	return take_stacks(memory, generation, header, message);
 }
 
@@ -164,7 +180,7 @@ int generation_new(const struct generation_resources *resources, struct ruleset 
 	if (model && !ruleset_equal(model->ruleset, ruleset))
 		model = NULL;
 	generation->ruleset = ruleset;
-	generation->cpus = resources->cpus;
+	generation->lanes = resources->lanes;
 	error = fill_generation(resources, generation, model, message);
 	scratch_trim(resources->scratch);
 	if (error) {
@@ -191,6 +207,14 @@ void generation_free(struct arena_memory *memory, struct generation *generation)
 	free(generation);
 }
 
+static bool lane_is_held_in(const struct arena_root *root, uint64_t position)
+{
+	for (uint32_t lane = 0; lane < ARENA_CPUS; lane++)
+		if (*(const volatile __u64 *)&root->lane[lane].holder == position)
+			return true;
+	return false;
+}
+
 static uint64_t walks_under_way(const struct arena_root *root, enum arena_family family,
 				uint32_t parity)
 {
@@ -210,14 +234,15 @@ void generation_flip(struct arena_memory *memory, enum arena_family family,
 	uint32_t old_parity = before & 1;
 
 	/*
-	 * The exchange is a full barrier, as is the walk's announcement (netfilter.bpf.c,
-	 * enter_generation()): a walk that read the old position has announced itself before we
-	 * count, or sees the new one when it looks again. No walk of the old parity can begin after
-	 * that, so the sum, once 0, stays so.
+	 * The exchange is a full barrier, as is the walk's announcement (bpf/generation.h,
+	 * take_lane() and enter_generation()): a walk that read the old position has announced
+	 * itself before we look, or sees the new one when it looks again. No walk can begin in the
+	 * old generation after that, so what is over once stays so.
 	 */
 	__atomic_exchange_n(&root->current[family], generation->header.position | !old_parity,
 			    __ATOMIC_SEQ_CST);
-	while (walks_under_way(root, family, old_parity))
+	while ((before && lane_is_held_in(root, before)) ||
+	       walks_under_way(root, family, old_parity))
 		nanosleep(&pause, NULL);
 	atomic_thread_fence(memory_order_acquire);
 }
@@ -228,11 +253,11 @@ void generation_read_counters(const struct arena_memory *memory,
 	memcpy(counters, generation->added, generation->ruleset->n_entries * sizeof(*counters));
 	for (int hook = 0; hook < ARENA_HOOKS; hook++) {
 		const struct compiled *compiled = &generation->images[hook]->compiled;
-		uint32_t stride = counters_stride(generation->images[hook]);
+		uint32_t stride = counters_per_lane(generation->images[hook]);
 		const volatile struct arena_counter *from =
 			arena_memory_at(memory, generation->counters[hook].position);
 
-		for (uint32_t cpu = 0; cpu < generation->cpus; cpu++, from += stride) {
+		for (uint32_t lane = 0; lane <= generation->lanes; lane++, from += stride) {
 			for (uint32_t i = 0; i < compiled->n_counters; i++) {
 				struct xt_counters *to = &counters[compiled->entry_of_counter[i]];
 

@@ -28,14 +28,14 @@ struct generation {
 	struct arena_block header; /* struct arena_generation */
 	/* What was added to the counters from outside, for each entry of the ruleset. */
 	struct xt_counters *added;
-	uint32_t cpus;
+	uint32_t lanes;
 };
 
 /* What generations are made of. */
 struct generation_resources {
 	struct arena_memory *memory;
 	struct scratch *scratch; /* to compile in; what does not fit is refused */
-	uint32_t cpus;           /* number of counter arrays */
+	uint32_t lanes;          /* number of counter arrays, less one */
 };
 
 /*

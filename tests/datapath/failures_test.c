@@ -36,6 +36,7 @@ static void assert_no_walk_is_left(void)
 
 			assert_int_equal(readers->under_way[0], 0);
 			assert_int_equal(readers->under_way[1], 0);
+			assert_int_equal(filter_root()->lane[cpu].holder, 0);
 		}
 	}
 }

@@ -139,7 +139,7 @@ static bool residual_holds(const struct predicate *predicate, const struct step 
 	return packet_bytes_has_option(packet, option->option) != option->invert;
 }
 
-void filter_check(struct filter *filter, unsigned int hook, const struct packet_bytes *packet)
+static void check_once(struct filter *filter, unsigned int hook, const struct packet_bytes *packet)
 {
 	const struct judge judge = {
 		.ruleset = filter->ruleset,
@@ -162,6 +162,29 @@ void filter_check(struct filter *filter, unsigned int hook, const struct packet_
 	report_packet(hook, packet);
 	compare_counters(filter->ruleset, filter->expected, got);
 	fail_msg("expected %s, got %s", expected ? "ACCEPT" : "DROP", accepted ? "ACCEPT" : "DROP");
+}
+
+/* No generation is at that position, so that nobody waits for this holder. */
+#define SOMEBODY 1u
+
+void filter_check(struct filter *filter, unsigned int hook, const struct packet_bytes *packet)
+{
+	struct arena_root *root = filter_root();
+
+	check_once(filter, hook, packet);
+	check_once(filter, hook, packet);
+	for (uint32_t i = 0; i < root->lanes; i++)
+		root->lane[i].pause = 2;
+	check_once(filter, hook, packet);
+	for (uint32_t i = 0; i < root->lanes; i++) {
+		root->lane[i].pause = 0;
+		root->lane[i].holder = SOMEBODY;
+	}
+	check_once(filter, hook, packet);
+	for (uint32_t i = 0; i < root->lanes; i++) {
+		assert_int_equal(root->lane[i].holder, SOMEBODY);
+		root->lane[i].holder = 0;
+	}
 }
 
 struct arena_root *filter_root(void)

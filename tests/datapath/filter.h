@@ -39,7 +39,10 @@ struct ruleset *filter_ruleset(struct blob *blob);
  */
 bool filter_run(struct filter *filter, unsigned int hook, const struct packet_bytes *packet);
 
-/* Fails the test unless @packet's verdict and all counters are as the rules say. */
+/*
+ * Fails the test unless @packet's verdict and all counters are as the rules say: judged for the
+ * first time, as a flow that is known, without looking for flows, and without a lane.
+ */
 void filter_check(struct filter *filter, unsigned int hook, const struct packet_bytes *packet);
 
 /* Fails the test unless the counters in force are the expected ones. */

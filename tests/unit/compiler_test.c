@@ -78,17 +78,77 @@ static void report(const struct ruleset *ruleset, uint32_t index, const struct p
 		 ruleset_rule_number(ruleset, index), by_image, by_rules);
 }
 
+static uint64_t random_bits(void)
+{
+	return (uint64_t)random_below(UINT32_MAX) << 32 | random_below(UINT32_MAX);
+}
+
+/* The two words of the key's mask from @word on. */
+static struct value key_mask(const struct image *image, uint32_t word)
+{
+	return (struct value){image->key_mask[word], image->key_mask[word + 1]};
+}
+
+/* Those bits of @field that the image says its rules look at. */
+static struct value looked_at(const struct image *image, enum field field)
+{
+	uint32_t interfaces = image_key_interfaces(TEST_FAMILY == NFPROTO_IPV6);
+	uint64_t addresses = image->key_mask[IMAGE_KEY_ADDRESSES];
+
+	if (field >= FIELD_FIRST_NARROW)
+		return VALUE(image->key_mask[IMAGE_KEY_NARROW] >> field_shift(field));
+	if (field >= FIELD_IN_INTERFACE && image->key_words == interfaces)
+		return VALUE(0);
+	if (field >= FIELD_IN_INTERFACE)
+		return key_mask(image, interfaces + 2 * (field - FIELD_IN_INTERFACE));
+	if (TEST_FAMILY == NFPROTO_IPV6)
+		return key_mask(image, IMAGE_KEY_ADDRESSES + 2 * field);
+	return VALUE(field == FIELD_SOURCE ? addresses >> 32 : addresses & UINT32_MAX);
+}
+
+/* Makes those bits random that the image says its rules do not look at. */
+static void scramble(const struct image *image, struct packet *packet)
+{
+	struct value *fields = packet->fields;
+
+	for (enum field field = 0; field < FIELD_COUNT; field++) {
+		struct value keep = looked_at(image, field);
+		struct value noise = {random_bits(), random_bits()};
+		struct value maximum = field_maximum(TEST_FAMILY, field);
+
+		fields[field].high =
+			(fields[field].high & keep.high) | (noise.high & ~keep.high & maximum.high);
+		fields[field].low =
+			(fields[field].low & keep.low) | (noise.low & ~keep.low & maximum.low);
+	}
+	/* Two fields in the same bytes. */
+	fields[FIELD_ICMP] = fields[FIELD_SOURCE_PORT];
+}
+
+/* Packets with the same key take the same way. */
+static void check_key(const struct compiled *compiled, const struct packet *packet, bool accepted,
+		      const uint64_t *counters)
+{
+	_cleanup_free_ uint64_t *others = calloc(compiled->n_counters, sizeof(*others));
+	struct packet other = *packet;
+
+	assert_non_null(others);
+	scramble(image_memory, &other);
+	assert_int_equal(image_judge(image_memory, other.fields, others, NULL), accepted);
+	assert_memory_equal(others, counters, compiled->n_counters * sizeof(*others));
+}
+
 static void compare(const struct ruleset *ruleset, const struct compiled *compiled,
 		    const struct packet *packet)
 {
 	const struct judge judge = {.ruleset = ruleset, .hook = NF_INET_LOCAL_IN, .length = 1};
 	_cleanup_free_ uint64_t *by_image = calloc(compiled->n_counters, sizeof(*by_image));
 	_cleanup_free_ struct xt_counters *by_rules = calloc(ruleset->n_entries, sizeof(*by_rules));
-	bool image_accepts, rules_accept;
+	bool image_accepts, rules_accept, has_residuals;
 
 	assert_non_null(by_image);
 	assert_non_null(by_rules);
-	image_accepts = image_judge(image_memory, packet->fields, by_image);
+	image_accepts = image_judge(image_memory, packet->fields, by_image, &has_residuals);
 	rules_accept = judge_by_rules(&judge, packet, by_rules);
 	for (uint32_t i = 0; i < compiled->n_counters; i++) {
 		uint32_t index = compiled->entry_of_counter[i];
@@ -97,6 +157,8 @@ static void compare(const struct ruleset *ruleset, const struct compiled *compil
 			report(ruleset, index, packet, by_image[i], by_rules[index].pcnt);
 	}
 	assert_int_equal(image_accepts, rules_accept);
+	if (!has_residuals)
+		check_key(compiled, packet, image_accepts, by_image);
 }
 
 static void compare_random(uint32_t n_rules, uint32_t n_packets)

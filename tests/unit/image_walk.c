@@ -15,6 +15,7 @@
 struct view {
 	uint64_t *counters;
 	uint32_t *stack;
+	bool has_residuals;
 };
 
 static bool value_in(const struct residual_intervals *operand, const struct packet *packet)
@@ -44,7 +45,7 @@ static enum residual_result evaluate_residuals(struct view *view, const struct i
 {
 	const struct residual *residual = IMAGE_AT(struct residual, image, offset);
 
-	(void)view;
+	view->has_residuals = true;
 	for (; residual->kind != RESIDUAL_END;
 	     offset += residual->size, residual = IMAGE_AT(struct residual, image, offset)) {
 		if (residual->kind == RESIDUAL_HOTDROP &&
@@ -78,7 +79,7 @@ static __u32 pop_deep(struct view *view, __u32 depth)
 }
 
 bool image_judge(const struct image *image, const struct value fields[FIELD_COUNT],
-		 uint64_t *counters)
+		 uint64_t *counters, bool *ret_has_residuals)
 {
 	struct packet packet = {.length = 1};
 	struct view view = {.counters = counters};
@@ -97,5 +98,7 @@ bool image_judge(const struct image *image, const struct value fields[FIELD_COUN
 	result = walk_chains(&view, image, &packet);
 	free(view.stack);
 	assert_true(result == WALK_ACCEPT || result == WALK_DROP);
+	if (ret_has_residuals)
+		*ret_has_residuals = view.has_residuals;
 	return result == WALK_ACCEPT;
 }

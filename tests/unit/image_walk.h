@@ -11,7 +11,7 @@
 /*
  * Judges a packet with these values; the shape is fields[FIELD_SHAPE]. Adds 1 to counters[n] for
  * each counter n that the packet hits. Residuals on fields are evaluated, all others hold. Fails
- * the test if a bound is hit. Returns true for ACCEPT.
+ * the test if a bound is hit. Returns true for ACCEPT. @ret_has_residuals may be NULL.
  */
 bool image_judge(const struct image *image, const struct value fields[FIELD_COUNT],
-		 uint64_t *counters);
+		 uint64_t *counters, bool *ret_has_residuals);

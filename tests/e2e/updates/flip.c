@@ -215,10 +215,11 @@ static const struct arena_root *arena_root(void)
 
 static void look_at_walks(struct flipper *flipper)
 {
-	for (uint32_t cpu = 0; cpu < arena_root()->cpus; cpu++) {
+	for (uint32_t cpu = 0; cpu < arena_root()->lanes; cpu++) {
 		const volatile struct arena_readers *readers =
 			&arena_root()->readers[TEST_ARENA][cpu];
-		uint64_t walks = readers->under_way[0] + readers->under_way[1];
+		const volatile struct arena_lane *lane = &arena_root()->lane[cpu];
+		uint64_t walks = readers->under_way[0] + readers->under_way[1] + !!lane->holder;
 
 		if (walks > flipper->most_walks)
 			flipper->most_walks = walks;
