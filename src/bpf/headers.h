@@ -4,7 +4,6 @@
 
 #include "abi/image.h"
 #include "bpf/classify.h"
-#include "bpf/conntrack.h"
 #include "bpf/ipv6.h"
 #include "bpf/kernel.h"
 
@@ -12,14 +11,6 @@
 #define IPV4_OFFSET_MASK 0x1fff
 #define PROTOCOL_TCP     6
 #define TCP_HEADER_SIZE  20
-
-INLINE void read_interface(struct packet *packet, enum field field, const struct net_device *device)
-{
-	if (device) {
-		packet->wide[field].high = bpf_be64_to_cpu(*(const __u64 *)device->name);
-		packet->wide[field].low = bpf_be64_to_cpu(*(const __u64 *)(device->name + 8));
-	}
-}
 
 INLINE enum shape transport_shape(__u32 available, __u32 protocol, __u8 header_words)
 {
@@ -42,7 +33,7 @@ struct transport_bytes {
 	__u16 offset_flags; /* TCP: data offset and flags, bytes 12 and 13 */
 };
 
-NOINLINE bool read_scattered_transport(struct sk_buff *skb, __u32 offset, __u32 available,
+NOINLINE bool read_scattered_transport(SOURCE *ctx, __u32 offset, __u32 available,
 				       struct transport_bytes *ret_bytes)
 {
 	__u8 bytes[TRANSPORT_SIZE] = {};
@@ -50,7 +41,7 @@ NOINLINE bool read_scattered_transport(struct sk_buff *skb, __u32 offset, __u32 
 
 	if (available > TRANSPORT_SIZE)
 		available = TRANSPORT_SIZE;
-	if (bpf_dynptr_from_skb(skb, 0, &dynptr) ||
+	if (source_dynptr(ctx, &dynptr) ||
 	    (available && bpf_dynptr_read(bytes, available, &dynptr, offset, 0)))
 		return false;
 	ret_bytes->ports = *(__u32 *)bytes;
@@ -60,27 +51,26 @@ NOINLINE bool read_scattered_transport(struct sk_buff *skb, __u32 offset, __u32 
 
 /* Most packets have their headers in the linear part: direct loads, as skb_header_pointer() does.
  */
-INLINE bool read_transport_bytes(struct sk_buff *skb, __u32 offset, __u32 available,
+INLINE bool read_transport_bytes(SOURCE *ctx, __u32 offset, __u32 available,
 				 struct transport_bytes *ret_bytes)
 {
-	__u32 linear = skb->len - skb->data_len;
 	const struct in6_addr *bytes;
 
-	if (available < TRANSPORT_SIZE || offset + TRANSPORT_SIZE > linear)
-		return read_scattered_transport(skb, offset, available, ret_bytes);
-	bytes = kernel_bytes(skb->data + offset);
+	if (available < TRANSPORT_SIZE || offset + TRANSPORT_SIZE > source_linear(ctx))
+		return read_scattered_transport(ctx, offset, available, ret_bytes);
+	bytes = kernel_bytes(source_header(ctx) + offset);
 	ret_bytes->ports = bytes->in6_u.u6_addr32[0];
 	ret_bytes->offset_flags = bytes->in6_u.u6_addr16[6];
 	return true;
 }
 
 /* Fills in the shape and the transport fields of a packet that is no fragment but the first. */
-INLINE bool read_transport(struct packet *packet, struct sk_buff *skb, __u32 offset, __u32 protocol)
+INLINE bool read_transport(struct packet *packet, SOURCE *ctx, __u32 offset, __u32 protocol)
 {
-	__u32 available = skb->len > offset ? skb->len - offset : 0;
+	__u32 available = source_length(ctx) > offset ? source_length(ctx) - offset : 0;
 	struct transport_bytes bytes = {};
 
-	if (!read_transport_bytes(skb, offset, available, &bytes))
+	if (!read_transport_bytes(ctx, offset, available, &bytes))
 		return false;
 	packet_set_narrow(packet, FIELD_SHAPE,
 			  transport_shape(available, protocol, (__u8)bytes.offset_flags));
@@ -91,29 +81,23 @@ INLINE bool read_transport(struct packet *packet, struct sk_buff *skb, __u32 off
 }
 
 /* What does not depend on the family. */
-INLINE void read_surroundings(struct packet *packet, const struct bpf_nf_ctx *ctx, __u32 needs)
+INLINE void read_surroundings(struct packet *packet, SOURCE *ctx, __u32 needs)
 {
-	const struct nf_hook_state *state = ctx->state;
-
-	packet->length = ctx->skb->len;
-	if (needs & IMAGE_NEEDS_INTERFACES) {
-		read_interface(packet, FIELD_IN_INTERFACE, state->in);
-		read_interface(packet, FIELD_OUT_INTERFACE, state->out);
-	}
+	packet->length = source_length(ctx);
+	if (needs & IMAGE_NEEDS_INTERFACES)
+		source_interfaces(ctx, packet);
 	if (needs & IMAGE_NEEDS_CONNTRACK)
-		packet_set_narrow(packet, FIELD_CONNTRACK,
-				  packet_conntrack_bits(ctx->skb, needs & IMAGE_NEEDS_NAT));
+		packet_set_narrow(packet, FIELD_CONNTRACK, source_conntrack(ctx, needs));
 }
 
 /*
  * Reads of an IPv4 packet what @needs (enum image_needs) asks for into the zeroed @packet. Returns
  * false if it could not be read.
  */
-INLINE bool read_ipv4_packet(struct packet *packet, struct bpf_nf_ctx *ctx, __u32 needs)
+INLINE bool read_ipv4_packet(struct packet *packet, SOURCE *ctx, __u32 needs)
 {
-	struct sk_buff *skb = ctx->skb;
-	const struct in6_addr *header = kernel_bytes(skb->data);
-	const struct in6_addr *rest = kernel_bytes(skb->data + 16);
+	const struct in6_addr *header = kernel_bytes(source_header(ctx));
+	const struct in6_addr *rest = kernel_bytes(source_header(ctx) + 16);
 	__u32 protocol = header->in6_u.u6_addr8[9];
 	__u32 fragment;
 
@@ -127,7 +111,7 @@ INLINE bool read_ipv4_packet(struct packet *packet, struct bpf_nf_ctx *ctx, __u3
 		return true;
 	fragment = bpf_ntohs(header->in6_u.u6_addr16[3]) & IPV4_OFFSET_MASK; /* in 8 bytes */
 	if (!fragment)
-		return read_transport(packet, skb, packet->transport, protocol);
+		return read_transport(packet, ctx, packet->transport, protocol);
 	packet_set_narrow(packet, FIELD_SHAPE, fragment == 1 ? SHAPE_FRAGMENT_1 : SHAPE_FRAGMENT);
 	return true;
 }
@@ -139,7 +123,7 @@ INLINE __u64 address_half(const struct in6_addr *address, __u32 word)
 }
 
 /* The protocol and what follows it: ip6_tables.c ip6_packet_match(). */
-INLINE bool read_ipv6_transport(struct packet *packet, struct bpf_nf_ctx *ctx)
+INLINE bool read_ipv6_transport(struct packet *packet, SOURCE *ctx)
 {
 	struct ipv6_header found = {};
 	int protocol = find_ipv6_header(ctx, NEXTHDR_ANY, &found);
@@ -153,22 +137,23 @@ INLINE bool read_ipv6_transport(struct packet *packet, struct bpf_nf_ctx *ctx)
 	packet_set_narrow(packet, FIELD_PROTOCOL, (__u32)protocol);
 	packet->transport = found.offset;
 	if (!found.fragment)
-		return read_transport(packet, ctx->skb, found.offset, (__u32)protocol);
+		return read_transport(packet, ctx, found.offset, (__u32)protocol);
 	packet_set_narrow(packet, FIELD_SHAPE, SHAPE_FRAGMENT);
 	return true;
 }
 
 /* As read_ipv4_packet(). */
-INLINE bool read_ipv6_packet(struct packet *packet, struct bpf_nf_ctx *ctx, __u32 needs)
+INLINE bool read_ipv6_packet(struct packet *packet, SOURCE *ctx, __u32 needs)
 {
-	const struct in6_addr *source = kernel_bytes(ctx->skb->data + 8);
-	const struct in6_addr *destination = kernel_bytes(ctx->skb->data + 24);
+	const struct in6_addr *source = kernel_bytes(source_header(ctx) + 8);
+	const struct in6_addr *destination = kernel_bytes(source_header(ctx) + 24);
 
 	packet->wide[FIELD_SOURCE].high = address_half(source, 0);
 	packet->wide[FIELD_SOURCE].low = address_half(source, 2);
 	packet->wide[FIELD_DESTINATION].high = address_half(destination, 0);
 	packet->wide[FIELD_DESTINATION].low = address_half(destination, 2);
-	packet_set_narrow(packet, FIELD_HOP_LIMIT, kernel_bytes(ctx->skb->data)->in6_u.u6_addr8[7]);
+	packet_set_narrow(packet, FIELD_HOP_LIMIT,
+			  kernel_bytes(source_header(ctx))->in6_u.u6_addr8[7]);
 	read_surroundings(packet, ctx, needs);
 	return needs & IMAGE_NEEDS_TRANSPORT ? read_ipv6_transport(packet, ctx) : true;
 }

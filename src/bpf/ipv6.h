@@ -72,17 +72,16 @@ INLINE __u32 extension_size(__u32 number, __u8 length)
  * Position of the header with number @target, or of the first that is no extension header; returns
  * its number, or an enum find_failure.
  */
-GLOBAL int find_ipv6_header(struct bpf_nf_ctx *ctx, int target,
-			    struct ipv6_header *ret_header NONNULL_ARG)
+GLOBAL int find_ipv6_header(SOURCE *ctx, int target, struct ipv6_header *ret_header NONNULL_ARG)
 {
-	__u32 number = kernel_bytes(ctx->skb->data)->in6_u.u6_addr8[6];
+	__u32 number = kernel_bytes(source_header(ctx))->in6_u.u6_addr8[6];
 	__u32 offset = IPV6_HEADER_SIZE;
-	__u32 length = ctx->skb->len;
+	__u32 length = source_length(ctx);
 	struct bpf_dynptr dynptr;
 
 	ret_header->offset = 0;
 	ret_header->fragment = 0;
-	if (bpf_dynptr_from_skb(ctx->skb, 0, &dynptr))
+	if (source_dynptr(ctx, &dynptr))
 		return FIND_BOUND;
 	for (;;) {
 		bool found = (int)number == target;
@@ -163,17 +162,16 @@ INLINE bool headers_match(const struct ip6t_ipv6header_info ARENA *info, __u32 h
 }
 
 /* ip6t_ipv6header.c ipv6header_mt6() */
-GLOBAL int ipv6_headers_result(struct bpf_nf_ctx *ctx,
-			       const struct ip6t_ipv6header_info ARENA *info ARENA_ARG)
+GLOBAL int ipv6_headers_result(SOURCE *ctx, const struct ip6t_ipv6header_info ARENA *info ARENA_ARG)
 {
-	__u32 number = kernel_bytes(ctx->skb->data)->in6_u.u6_addr8[6];
+	__u32 number = kernel_bytes(source_header(ctx))->in6_u.u6_addr8[6];
 	__u32 offset = IPV6_HEADER_SIZE;
-	__u32 length = ctx->skb->len;
+	__u32 length = source_length(ctx);
 	struct bpf_dynptr dynptr;
 	__u32 headers = 0;
 	bool ended = false;
 
-	if (bpf_dynptr_from_skb(ctx->skb, 0, &dynptr))
+	if (source_dynptr(ctx, &dynptr))
 		return RESIDUALS_BOUND;
 	for (;;) {
 		struct extension_bytes bytes = {};
@@ -208,8 +206,7 @@ GLOBAL int ipv6_headers_result(struct bpf_nf_ctx *ctx,
 }
 
 /* ip6t_frag.c frag_mt6() */
-GLOBAL int ipv6_fragment_result(struct bpf_nf_ctx *ctx,
-				const struct ip6t_frag ARENA *condition ARENA_ARG)
+GLOBAL int ipv6_fragment_result(SOURCE *ctx, const struct ip6t_frag ARENA *condition ARENA_ARG)
 {
 	struct {
 		__u8 next;
@@ -225,7 +222,7 @@ GLOBAL int ipv6_fragment_result(struct bpf_nf_ctx *ctx,
 
 	if (number < 0)
 		return not_found_result(number);
-	if (bpf_dynptr_from_skb(ctx->skb, 0, &dynptr))
+	if (source_dynptr(ctx, &dynptr))
 		return RESIDUALS_BOUND;
 	if (bpf_dynptr_read(&header, sizeof(header), &dynptr, found.offset, 0))
 		return RESIDUALS_DROP;
@@ -259,7 +256,7 @@ INLINE bool same_address(const struct in6_addr *address, const struct in6_addr A
  * The addresses of the routing header at @offset, @count of them: do those of the rule stand at its
  * start and end it, or (not strict) stand there in this order?
  */
-GLOBAL int ipv6_routing_addresses_result(struct bpf_nf_ctx *ctx,
+GLOBAL int ipv6_routing_addresses_result(SOURCE *ctx,
 					 const struct ip6t_rt ARENA *condition ARENA_ARG,
 					 __u32 offset, __u32 count)
 {
@@ -270,7 +267,7 @@ GLOBAL int ipv6_routing_addresses_result(struct bpf_nf_ctx *ctx,
 
 	if (wanted > count || wanted > IP6T_RT_HOPS)
 		return RESIDUALS_DIFFER;
-	if (bpf_dynptr_from_skb(ctx->skb, 0, &dynptr))
+	if (source_dynptr(ctx, &dynptr))
 		return RESIDUALS_BOUND;
 	offset += ROUTING_ADDRESSES_OFFSET;
 	while (i < count && matched < wanted) {
@@ -307,8 +304,7 @@ INLINE bool routing_header_matches(const struct ip6t_rt ARENA *condition,
 }
 
 /* ip6t_rt.c rt_mt6() */
-GLOBAL int ipv6_routing_result(struct bpf_nf_ctx *ctx,
-			       const struct ip6t_rt ARENA *condition ARENA_ARG)
+GLOBAL int ipv6_routing_result(SOURCE *ctx, const struct ip6t_rt ARENA *condition ARENA_ARG)
 {
 	struct ipv6_header found = {};
 	int number = find_ipv6_header(ctx, NEXTHDR_ROUTING, &found);
@@ -321,12 +317,12 @@ GLOBAL int ipv6_routing_result(struct bpf_nf_ctx *ctx,
 
 	if (number < 0)
 		return not_found_result(number);
-	if (bpf_dynptr_from_skb(ctx->skb, 0, &dynptr))
+	if (source_dynptr(ctx, &dynptr))
 		return RESIDUALS_BOUND;
 	if (bpf_dynptr_read(&bytes, sizeof(bytes), &dynptr, found.offset, 0))
 		return RESIDUALS_DROP;
 	size = extension_size(NEXTHDR_ROUTING, bytes.length);
-	if (ctx->skb->len - found.offset < size)
+	if (source_length(ctx) - found.offset < size)
 		return RESIDUALS_DROP;
 	matches = routing_header_matches(condition, &bytes, size);
 	if (matches && (condition->flags & IP6T_RT_RES)) {
@@ -349,16 +345,15 @@ GLOBAL int ipv6_routing_result(struct bpf_nf_ctx *ctx,
  * counts down because the verifier, which follows the counter, then sees ever smaller ranges and is
  * done.
  */
-GLOBAL int ipv6_option_list_result(struct bpf_nf_ctx *ctx,
-				   const struct ip6t_opts ARENA *condition ARENA_ARG, __u32 offset,
-				   __u32 left)
+GLOBAL int ipv6_option_list_result(SOURCE *ctx, const struct ip6t_opts ARENA *condition ARENA_ARG,
+				   __u32 offset, __u32 left)
 {
-	__u32 length = ctx->skb->len;
+	__u32 length = source_length(ctx);
 	__u32 count = condition->optsnr;
 	__u32 to_do = count;
 	struct bpf_dynptr dynptr;
 
-	if (bpf_dynptr_from_skb(ctx->skb, 0, &dynptr))
+	if (source_dynptr(ctx, &dynptr))
 		return RESIDUALS_BOUND;
 	while (to_do) {
 		__u8 type = 0, option_length = 0;
@@ -389,8 +384,8 @@ GLOBAL int ipv6_option_list_result(struct bpf_nf_ctx *ctx,
 }
 
 /* ip6t_hbh.c hbh_mt6(), for hop-by-hop and destination options (@target) */
-GLOBAL int ipv6_options_result(struct bpf_nf_ctx *ctx,
-			       const struct ip6t_opts ARENA *condition ARENA_ARG, int target)
+GLOBAL int ipv6_options_result(SOURCE *ctx, const struct ip6t_opts ARENA *condition ARENA_ARG,
+			       int target)
 {
 	struct ipv6_header found = {};
 	int number = find_ipv6_header(ctx, target, &found);
@@ -402,12 +397,12 @@ GLOBAL int ipv6_options_result(struct bpf_nf_ctx *ctx,
 
 	if (number < 0)
 		return not_found_result(number);
-	if (bpf_dynptr_from_skb(ctx->skb, 0, &dynptr))
+	if (source_dynptr(ctx, &dynptr))
 		return RESIDUALS_BOUND;
 	if (bpf_dynptr_read(&bytes, 2, &dynptr, found.offset, 0))
 		return RESIDUALS_DROP;
 	size = extension_size(NEXTHDR_DEST, bytes.length);
-	if (ctx->skb->len - found.offset < size)
+	if (source_length(ctx) - found.offset < size)
 		return RESIDUALS_DROP;
 	matches = !(condition->flags & IP6T_OPTS_LEN) ||
 		  (condition->hdrlen == size) != !!(condition->invflags & IP6T_OPTS_INV_LEN);
@@ -420,16 +415,15 @@ GLOBAL int ipv6_options_result(struct bpf_nf_ctx *ctx,
 #define MOBILITY_HEADER_SIZE 6
 
 /* ip6t_mh.c mh_mt6(), in a rule with this protocol: @transport and @shape are the packet's. */
-GLOBAL int ipv6_mobility_result(struct bpf_nf_ctx *ctx,
-				const struct ip6t_mh ARENA *condition ARENA_ARG, __u32 transport,
-				__u32 shape)
+GLOBAL int ipv6_mobility_result(SOURCE *ctx, const struct ip6t_mh ARENA *condition ARENA_ARG,
+				__u32 transport, __u32 shape)
 {
 	__u8 bytes[MOBILITY_HEADER_SIZE] = {};
 	struct bpf_dynptr dynptr;
 
 	if (SHAPES_FRAGMENT >> (shape & 7) & 1)
 		return RESIDUALS_DIFFER;
-	if (bpf_dynptr_from_skb(ctx->skb, 0, &dynptr))
+	if (source_dynptr(ctx, &dynptr))
 		return RESIDUALS_BOUND;
 	if (bpf_dynptr_read(bytes, sizeof(bytes), &dynptr, transport, 0))
 		return RESIDUALS_DROP;
@@ -439,24 +433,19 @@ GLOBAL int ipv6_mobility_result(struct bpf_nf_ctx *ctx,
 			 !!(condition->invflags & IP6T_MH_INV_TYPE));
 }
 
-#define ARPHRD_ETHER       1
-#define ETHERNET_SIZE      14
-#define ETHERTYPE_IPV6     0x86dd
-#define MAC_HEADER_NOT_SET 0xffff
+#define ETHERTYPE_IPV6 0x86dd
 
 /* ip6t_eui64.c eui64_mt6(): was the source's interface identifier made from the MAC address? */
-GLOBAL int ipv6_eui64_result(struct bpf_nf_ctx *ctx)
+GLOBAL int ipv6_eui64_result(SOURCE *ctx)
 {
-	struct sk_buff *skb = ctx->skb;
-	const struct in6_addr *mac, *source = kernel_bytes(skb->data + 8);
+	const struct in6_addr *mac, *source = kernel_bytes(source_header(ctx) + 8);
+	const unsigned char *ethernet = NULL;
+	enum source_ethernet found = source_ethernet(ctx, &ethernet);
 	__u32 differs;
 
-	if (!skb->dev || skb->dev->type != ARPHRD_ETHER)
-		return RESIDUALS_DIFFER;
-	if (skb->mac_header == MAC_HEADER_NOT_SET ||
-	    skb->network_header - skb->mac_header < ETHERNET_SIZE)
-		return RESIDUALS_DROP;
-	mac = kernel_bytes(skb->head + skb->mac_header);
+	if (found != SOURCE_ETHERNET)
+		return found == SOURCE_OTHER_DEVICE ? RESIDUALS_DIFFER : RESIDUALS_DROP;
+	mac = kernel_bytes(ethernet);
 	if (mac->in6_u.u6_addr16[6] != bpf_htons(ETHERTYPE_IPV6))
 		return RESIDUALS_DIFFER;
 	/* The sender's address is in bytes 6 to 11 of the Ethernet header. */

@@ -6,7 +6,6 @@
 #pragma once
 
 #include "abi/residual.h"
-#include "bpf/conntrack.h"
 #include "bpf/generation.h"
 #include "bpf/headers.h"
 #include "bpf/ipv6.h"
@@ -53,14 +52,14 @@ INLINE __u8 option_byte(const __u8 *options, __u32 index)
  * Is the option there? xt_tcpudp.c tcp_find_option(), on a header whose options are all there
  * (SHAPE_WHOLE).
  */
-GLOBAL int tcp_option_result(struct bpf_nf_ctx *ctx, __u32 transport, __u32 option)
+GLOBAL int tcp_option_result(SOURCE *ctx, __u32 transport, __u32 option)
 {
 	__u8 options[TCP_OPTIONS_BUFFER] = {};
 	struct bpf_dynptr dynptr;
 	__u8 header_words = 0;
 	__u32 length, i = 0;
 
-	if (bpf_dynptr_from_skb(ctx->skb, 0, &dynptr) ||
+	if (source_dynptr(ctx, &dynptr) ||
 	    bpf_dynptr_read(&header_words, 1, &dynptr, transport + 12, 0))
 		return RESIDUALS_DIFFER;
 	length = (header_words >> 4) * 4;
@@ -83,7 +82,7 @@ GLOBAL int tcp_option_result(struct bpf_nf_ctx *ctx, __u32 transport, __u32 opti
 	return i < length ? RESIDUALS_BOUND : RESIDUALS_DIFFER;
 }
 
-INLINE int residual_result(struct bpf_nf_ctx *ctx, const struct packet *packet,
+INLINE int residual_result(SOURCE *ctx, const struct packet *packet,
 			   const struct residual ARENA *residual)
 {
 	const void ARENA *operand = residual + 1;
@@ -105,8 +104,9 @@ INLINE int residual_result(struct bpf_nf_ctx *ctx, const struct packet *packet,
 		return result;
 	}
 	case RESIDUAL_CONNTRACK:
-		return conntrack_matches(ctx, operand, arena_root()->tick_rate) ? RESIDUALS_MATCH
-										: RESIDUALS_DIFFER;
+		return source_connection_matches(ctx, operand, arena_root()->tick_rate)
+			       ? RESIDUALS_MATCH
+			       : RESIDUALS_DIFFER;
 	case RESIDUAL_IPV6_HEADERS:
 		return ipv6_headers_result(ctx, operand);
 	case RESIDUAL_IPV6_FRAGMENT:
@@ -127,7 +127,7 @@ INLINE int residual_result(struct bpf_nf_ctx *ctx, const struct packet *packet,
 }
 
 /* The list of residuals at @offset of the image, up to its end or the first that decides. */
-GLOBAL int residuals_result(struct bpf_nf_ctx *ctx, const struct image ARENA *image ARENA_ARG,
+GLOBAL int residuals_result(SOURCE *ctx, const struct image ARENA *image ARENA_ARG,
 			    const struct packet *packet NONNULL_ARG, __u32 offset)
 {
 	for (;;) {

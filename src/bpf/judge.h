@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A packet's judgement: it enters the generation in force, is read, goes the way of its flow or
+ * through the chains, is counted, and leaves. To be included behind a source (netfilter_source.h).
+ */
+#pragma once
+
+#include "bpf/flows.h"
+#include "bpf/generation.h"
+#include "bpf/headers.h"
+#include "bpf/residuals.h"
+#include "bpf/walk.h"
+
+/* Positions in the arena have 32 bits: the program's stack is short. */
+struct view {
+	SOURCE *ctx;
+	__u32 counters;
+	__u32 generation;
+	__u32 stack; /* 0 while none is taken */
+	__u32 lane;  /* 0 if somebody else has it */
+	__u32 has_residuals;
+};
+
+INLINE void count_in_lane(__u32 counters, __u32 counter, __u32 length)
+{
+	struct arena_counter ARENA *to = &ARENA_AT(struct arena_counter, counters)[counter];
+
+	to->packets++;
+	to->bytes += length;
+}
+
+static void count(struct view *view, __u32 counter, __u32 length)
+{
+	struct arena_counter ARENA *counters = ARENA_AT(struct arena_counter, view->counters);
+	struct arena_lane ARENA *lane;
+
+	if (!view->lane) {
+		__sync_fetch_and_add(&counters[counter].packets, 1);
+		__sync_fetch_and_add(&counters[counter].bytes, length);
+		return;
+	}
+	lane = ARENA_AT(struct arena_lane, view->lane);
+	count_in_lane(view->counters, counter, length);
+	if (lane->n_counted < ARENA_FLOW_COUNTERS)
+		lane->counted[lane->n_counted] = counter;
+	lane->n_counted++;
+}
+
+/* Position of a free return stack, now taken; 0 if there is none. */
+GLOBAL __u64 take_stack(const struct arena_generation ARENA *generation ARENA_ARG)
+{
+	__u32 number = bpf_get_smp_processor_id() * 4; /* where this CPU's are likely free */
+
+	if (!generation->stacks)
+		return 0;
+	for (__u32 tries = 0; tries < ARENA_STACKS; tries++) {
+		__u64 position = generation->stacks +
+				 (__u64)(number++ % ARENA_STACKS) * generation->stack_size;
+
+		if (!__sync_lock_test_and_set(&ARENA_AT(struct arena_stack, position)->taken, 1))
+			return position;
+		LOOP_BOUND;
+	}
+	return 0;
+}
+
+static bool push_deep(struct view *view, __u32 depth, __u32 bit)
+{
+	const struct arena_generation ARENA *generation =
+		ARENA_AT(struct arena_generation, view->generation);
+
+	if (!view->stack)
+		view->stack = (__u32)take_stack(generation);
+	if (!view->stack || depth - WALK_SHALLOW >= generation->stack_entries)
+		return false;
+	ARENA_AT(struct arena_stack, view->stack)->bit[depth - WALK_SHALLOW] = bit;
+	return true;
+}
+
+static __u32 pop_deep(struct view *view, __u32 depth)
+{
+	return ARENA_AT(struct arena_stack, view->stack)->bit[depth - WALK_SHALLOW];
+}
+
+static enum residual_result evaluate_residuals(struct view *view, const struct image ARENA *image,
+					       const struct packet *packet, __u32 offset)
+{
+	view->has_residuals = true;
+	return residuals_result(view->ctx, image, packet, offset);
+}
+
+/* Accepted? */
+INLINE bool verdict(enum walk_result result)
+{
+	if (result == WALK_ACCEPT)
+		return true;
+	if (result == WALK_STEPS_EXCEEDED)
+		note_failure(ARENA_FAILURE_STEPS);
+	else if (result == WALK_STACK_EXCEEDED)
+		note_failure(ARENA_FAILURE_STACKS);
+	return false;
+}
+
+/* Does again what has been done for the flow. */
+INLINE bool repeat_flow(const struct arena_flow ARENA *flow, __u32 counters, __u32 length)
+{
+	__u32 n_counters = flow->n_counters;
+
+	count_in_lane(counters, flow->counter_first, length);
+	for (__u32 i = 1; i < ARENA_FLOW_COUNTERS; i++) {
+		if (i >= n_counters)
+			break;
+		count_in_lane(counters, flow->counter[i - 1], length);
+	}
+	return flow->verdict == IMAGE_ACCEPT;
+}
+
+/*
+ * What is done for the packet between entering the generation at @position and leaving it;
+ * @lane_position is 0 for a walk without one.
+ */
+INLINE bool judge_in_generation(SOURCE *ctx, enum arena_family family, __u64 position, __u32 hook,
+				__u32 lane_position, __u32 counters_number)
+{
+	const struct arena_ruleset ARENA *ruleset =
+		&ARENA_AT(struct arena_generation, position & ~1ull)->hook[hook];
+	struct arena_flow ARENA *flow = NULL;
+	struct packet packet = {};
+	struct arena_lane ARENA *lane = ARENA_AT(struct arena_lane, lane_position);
+	struct view view = {
+		.ctx = ctx,
+		.generation = (__u32)position & ~1u,
+		.lane = lane_position,
+	};
+	enum walk_result result;
+	bool readable;
+
+	view.counters = ruleset->counters + counters_number * ruleset->counters_stride;
+	if (family == ARENA_IPV4)
+		readable = read_ipv4_packet(&packet, ctx, ruleset->needs);
+	else
+		readable = read_ipv6_packet(&packet, ctx, ruleset->needs);
+	if (!readable) {
+		note_failure(ARENA_FAILURE_HEADER);
+		return false;
+	}
+	if (lane_position) {
+		if (flows_wanted(lane)) {
+			flow = flow_places(lane, ruleset, &packet, family == ARENA_IPV6);
+			if (flow_is(flow, ruleset, &packet, family == ARENA_IPV6) ||
+			    flow_is(++flow, ruleset, &packet, family == ARENA_IPV6)) {
+				note_found_flow(lane);
+				return repeat_flow(flow, view.counters, packet.length);
+			}
+			flow--;
+			note_missing_flow(lane);
+		}
+		lane->n_counted = 0;
+	}
+	result = walk_chains(&view, ARENA_AT(struct image, ruleset->image), &packet);
+	if (view.stack)
+		add_with_barrier(&ARENA_AT(struct arena_stack, view.stack)->taken, -1);
+	if (flow && !view.has_residuals && result <= WALK_ACCEPT)
+		remember_flow(lane, ruleset, &packet, family == ARENA_IPV6, flow,
+			      result == WALK_ACCEPT ? IMAGE_ACCEPT : IMAGE_DROP);
+	return verdict(result);
+}
+
+/* Is the packet accepted at @hook (enum arena_hook)? */
+INLINE bool judge(SOURCE *ctx, enum arena_family family, __u32 hook)
+{
+	__u32 cpu = bpf_get_smp_processor_id() % ARENA_CPUS;
+	__u32 lane = offsetof(struct arena_root, lane) + cpu * (__u32)sizeof(struct arena_lane);
+	__u32 counters = cpu;
+	__u64 position = 0;
+	bool accepted;
+
+	if (!take_lane(family, ARENA_AT(struct arena_lane, lane), &position)) {
+		lane = 0;
+		counters = arena_root()->lanes;
+		position = enter_generation(family, &arena_root()->readers[family][cpu]);
+		if (!position)
+			return false;
+	}
+	accepted = judge_in_generation(ctx, family, position, hook, lane, counters);
+	if (lane)
+		leave_lane(ARENA_AT(struct arena_lane, lane));
+	else
+		leave_generation(&arena_root()->readers[family][cpu], position);
+	return accepted;
+}

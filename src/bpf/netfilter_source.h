@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where a packet comes from: a netfilter hook. A program includes one such file before the code
+ * that reads packets, which knows SOURCE, the program's context, and these functions only.
+ * Positions in a packet count from its IP header.
+ */
+#pragma once
+
+#include "abi/image.h"
+#include "bpf/classify.h"
+#include "bpf/conntrack.h"
+#include "bpf/kernel.h"
+
+#define SOURCE struct bpf_nf_ctx
+
+/* The IP header, 20 or 40 bytes of which can be read. */
+INLINE const unsigned char *source_header(SOURCE *ctx)
+{
+	return ctx->skb->data;
+}
+
+/* Bytes of the packet: what counters add. */
+INLINE __u32 source_length(SOURCE *ctx)
+{
+	return ctx->skb->len;
+}
+
+/* So many of them are in one piece at source_header(). */
+INLINE __u32 source_linear(SOURCE *ctx)
+{
+	return ctx->skb->len - ctx->skb->data_len;
+}
+
+/* All of them. Returns 0 or -errno. */
+INLINE int source_dynptr(SOURCE *ctx, struct bpf_dynptr *dynptr)
+{
+	return bpf_dynptr_from_skb(ctx->skb, 0, dynptr);
+}
+
+INLINE void read_interface(struct packet *packet, enum field field, const struct net_device *device)
+{
+	if (device) {
+		packet->wide[field].high = bpf_be64_to_cpu(*(const __u64 *)device->name);
+		packet->wide[field].low = bpf_be64_to_cpu(*(const __u64 *)(device->name + 8));
+	}
+}
+
+INLINE void source_interfaces(SOURCE *ctx, struct packet *packet)
+{
+	read_interface(packet, FIELD_IN_INTERFACE, ctx->state->in);
+	read_interface(packet, FIELD_OUT_INTERFACE, ctx->state->out);
+}
+
+/* Value of FIELD_CONNTRACK; the NAT bits only if @needs says so (enum image_needs). */
+INLINE __u32 source_conntrack(SOURCE *ctx, __u32 needs)
+{
+	return packet_conntrack_bits(ctx->skb, needs & IMAGE_NEEDS_NAT);
+}
+
+/* Does the packet's connection fulfil a residual_conntrack? */
+INLINE bool source_connection_matches(SOURCE *ctx, const struct residual_conntrack ARENA *condition,
+				      __u32 tick_rate)
+{
+	return conntrack_matches(ctx, condition, tick_rate);
+}
+
+#define ARPHRD_ETHER       1
+#define ETHERNET_SIZE      14
+#define MAC_HEADER_NOT_SET 0xffff
+
+enum source_ethernet {
+	SOURCE_ETHERNET,
+	SOURCE_OTHER_DEVICE,
+	SOURCE_NO_HEADER, /* the device is one, but the packet has not got its header */
+};
+
+/* The packet's Ethernet header. */
+INLINE enum source_ethernet source_ethernet(SOURCE *ctx, const unsigned char **ret_header)
+{
+	struct sk_buff *skb = ctx->skb;
+
+	if (!skb->dev || skb->dev->type != ARPHRD_ETHER)
+		return SOURCE_OTHER_DEVICE;
+	if (skb->mac_header == MAC_HEADER_NOT_SET ||
+	    skb->network_header - skb->mac_header < ETHERNET_SIZE)
+		return SOURCE_NO_HEADER;
+	*ret_header = skb->head + skb->mac_header;
+	return SOURCE_ETHERNET;
+}
