@@ -127,8 +127,18 @@ static int compare_values(const void *a, const void *b)
 	return (one > other) - (one < other);
 }
 
-double canary_first_quartile(double *values, uint32_t count)
+static double quartile(double *values, uint32_t count, uint32_t number)
 {
 	qsort(values, count, sizeof(*values), compare_values);
-	return count ? values[(count - 1) / 4] : 0;
+	return count ? values[(count - 1) * number / 4] : 0;
+}
+
+double canary_first_quartile(double *values, uint32_t count)
+{
+	return quartile(values, count, 1);
+}
+
+double canary_median(double *values, uint32_t count)
+{
+	return quartile(values, count, 2);
 }

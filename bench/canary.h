@@ -43,3 +43,6 @@ int64_t canary_end(const struct canary_slice *slice, int64_t reference, bool *re
 
 /* The first quartile of @count values, which are sorted by this: disturbance only ever adds. */
 double canary_first_quartile(double *values, uint32_t count);
+
+/* Their median, for a CPU that is meant to be disturbed. */
+double canary_median(double *values, uint32_t count);

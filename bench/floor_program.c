@@ -12,28 +12,38 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int floor_program_load(void)
+/* libbpf 1.1 does not know this type: it is told the numbers. */
+static int set_type(struct bpf_program *program)
+{
+	int error = bpf_program__set_type(program, KERNEL_PROG_TYPE_NETFILTER);
+
+	return error ? error
+		     : bpf_program__set_expected_attach_type(program, KERNEL_ATTACH_TYPE_NETFILTER);
+}
+
+static int load(struct floor_bpf *skeleton)
+{
+	int error = set_type(skeleton->progs.bench_floor_drop);
+
+	if (!error)
+		error = set_type(skeleton->progs.bench_floor_accept);
+	return error ? error : floor_bpf__load(skeleton);
+}
+
+int floor_program_load(int verdict)
 {
 	struct floor_bpf *skeleton = floor_bpf__open();
-	int error = skeleton ? 0 : -errno;
+	int error = skeleton ? load(skeleton) : -errno;
 
-	/* libbpf 1.1 does not know this type: it is told the numbers. */
-	if (!error)
-		error = bpf_program__set_type(skeleton->progs.bench_floor,
-					      KERNEL_PROG_TYPE_NETFILTER);
-	if (!error)
-		error = bpf_program__set_expected_attach_type(skeleton->progs.bench_floor,
-							      KERNEL_ATTACH_TYPE_NETFILTER);
-	if (!error)
-		error = floor_bpf__load(skeleton);
 	if (error) {
 		fprintf(stderr, "cannot load the empty program: %s\n", strerror(-error));
 		return error;
 	}
-	return bpf_program__fd(skeleton->progs.bench_floor);
+	return bpf_program__fd(verdict == NF_DROP ? skeleton->progs.bench_floor_drop
+						  : skeleton->progs.bench_floor_accept);
 }
 
-int floor_program_attach(int fd)
+int floor_program_attach(int fd, unsigned int hook)
 {
 	/* include/uapi/linux/bpf.h, BPF_LINK_CREATE for a netfilter hook, which libbpf 1.1 lacks.
 	 */
@@ -46,7 +56,7 @@ int floor_program_attach(int fd)
 		.prog_fd = (__u32)fd,
 		.attach_type = KERNEL_ATTACH_TYPE_NETFILTER,
 		.family = NFPROTO_IPV4,
-		.hook = NF_INET_LOCAL_IN,
+		.hook = hook,
 		.priority = -10,
 	};
 	long link = syscall(SYS_bpf, BPF_LINK_CREATE, &create, sizeof(create));

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The program of floor.bpf.c. Errors are told on stderr. */
+/* The programs of floor.bpf.c. Errors are told on stderr. */
 #pragma once
 
-/* Loads it; returns a file descriptor, which is never closed, or -errno. */
-int floor_program_load(void);
+/* Loads the one with this verdict; returns a file descriptor, which is never closed, or -errno. */
+int floor_program_load(int verdict);
 
-/* Attaches it to IPv4's LOCAL_IN of the caller's namespace, as long as the caller lives. */
-int floor_program_attach(int fd);
+/* Attaches it to a hook of IPv4 in the caller's namespace, as long as the caller lives. */
+int floor_program_attach(int fd, unsigned int hook);

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-_Static_assert(sizeof(struct packet) == sizeof(struct frame), "a packet fills its frame");
+_Static_assert(sizeof(struct packet) == FRAME_SIZE, "a packet fills its frame");
 
 /* What the text of a packet has. */
 struct words {

@@ -2,14 +2,17 @@
 /* The UDP packet that is measured, of either family, in an Ethernet frame of one size. */
 #pragma once
 
-#include "bench/frame.h"
-
 #include <net/ethernet.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
 #include <netinet/udp.h>
 #include <stdint.h>
 
+/*
+ * Of an Ethernet frame, without its checksum: what IPv6 and UDP take with the payload that fills
+ * IPv4's smallest frame.
+ */
+#define FRAME_SIZE  80
 #define PACKET_SIZE (FRAME_SIZE - sizeof(struct ether_header))
 
 struct packet_ipv4 {

@@ -132,7 +132,7 @@ int main(int count, char **arguments)
 		return EXIT_FAILURE;
 	}
 	error = canary_settle(atoi(arguments[1]));
-	cases[n_cases].fd = floor_program_load();
+	cases[n_cases].fd = floor_program_load(NF_DROP);
 	if (error || cases[n_cases].fd < 0)
 		return EXIT_FAILURE;
 	if (packet_parse("192.0.2.1,192.0.2.2,1,2", &cases[n_cases++].packet))
