@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The UDP packet that is measured, of either family, in an Ethernet frame of one size. */
+/* The packet that is measured, of either family, in an Ethernet frame of one size. */
 #pragma once
 
 #include <net/ethernet.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
-#include <netinet/udp.h>
 #include <stdint.h>
 
 /*
@@ -17,14 +16,12 @@
 
 struct packet_ipv4 {
 	struct iphdr ip;
-	struct udphdr udp;
-	uint8_t payload[PACKET_SIZE - sizeof(struct iphdr) - sizeof(struct udphdr)];
+	uint8_t transport[PACKET_SIZE - sizeof(struct iphdr)];
 } __attribute__((packed));
 
 struct packet_ipv6 {
 	struct ip6_hdr ip;
-	struct udphdr udp;
-	uint8_t payload[PACKET_SIZE - sizeof(struct ip6_hdr) - sizeof(struct udphdr)];
+	uint8_t transport[PACKET_SIZE - sizeof(struct ip6_hdr)];
 } __attribute__((packed));
 
 struct packet {
@@ -36,8 +33,9 @@ struct packet {
 } __attribute__((packed));
 
 /*
- * Parses SOURCE,DESTINATION,SOURCE-PORT,DESTINATION-PORT into a packet of the addresses' family;
- * the Ethernet addresses are 0. Returns 0 or -EINVAL, which is told on stderr.
+ * Parses SOURCE,DESTINATION,SOURCE-PORT,DESTINATION-PORT[,PROTOCOL] into a packet of the addresses'
+ * family; the Ethernet addresses are 0. PROTOCOL is a number, UDP's if there is none; TCP's packet
+ * is a SYN, ICMP's an echo request without ports. Returns 0 or -EINVAL, which is told on stderr.
  */
 int packet_parse(const char *text, struct packet *ret_packet);
 
