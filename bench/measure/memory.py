@@ -51,7 +51,7 @@ def hostile(quick: bool) -> Iterator[Ruleset]:
     made: list[tuple[str, Callable[[int], list], tuple[int, ...]]] = [
         ("overlapping ranges", worst_cases.overlapping_ranges, (10000, 32768)),
         ("both ends of groups", worst_cases.both_ends_of_groups,
-         (10000, 50000) if quick else (10000, 50000, 100000, MOST)),
+         (10000, 100000) if quick else (10000, 50000, 100000, MOST)),
     ]
     for name, make, counts in made:
         for count in counts:

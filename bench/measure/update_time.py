@@ -2,6 +2,7 @@
 """How long commands take, beside iptables-legacy, in turn on the same machine."""
 
 import contextlib
+import itertools
 import os
 import subprocess
 import time
@@ -19,11 +20,19 @@ from measure.tools import Bench
 COUNTS = {rules.IPV4: (1, 1000, 10000), rules.IPV6: (10000,)}
 
 
+# What is measured of appending so many rules one by one, if not all of it: how many appends behind
+# how many rules.
+APPENDS = 10000
+SAMPLE, SAMPLED = 20, range(500, APPENDS, 1000)
+
+
 class Operation(NamedTuple):
     name: str
+    rules: int
     text: str  # what is restored beforehand
     changed: str  # differs: a table that is the same as before need not be compiled
     arguments: tuple[str, ...] = ()  # none: restores one text and the other in turn
+    rounds: int = 15
 
 
 class Cost(NamedTuple):
@@ -39,7 +48,7 @@ class Side:
     place: Namespace
     programs: dict[str, str]
     daemon: int = 0  # pid
-    costs: dict[str, list[Cost]] = field(default_factory=dict)
+    costs: list[Cost] = field(default_factory=list)  # of the operation at hand
 
 
 def legacy_side(place: Namespace, family: rules.Family) -> Side:
@@ -61,19 +70,24 @@ def another_rule(family: rules.Family) -> str:
 
 def operations(family: rules.Family, quick: bool) -> Iterator[Operation]:
     rule = another_rule(family)
+    few = 3 if quick else 5
 
-    def operation(name: str, text: str, *arguments: str) -> Operation:
-        return Operation(f"{family.name}: {name}", text,
-                         text.replace("COMMIT", f"-A INPUT {rule}\nCOMMIT"), arguments)
+    def operation(name: str, count: int, text: str, *arguments: str,
+                  rounds: int = 5 if quick else 15) -> Operation:
+        return Operation(f"{family.name}: {name}", count, text,
+                         text.replace("COMMIT", f"-A INPUT {rule}\nCOMMIT"), arguments, rounds)
 
     for count in COUNTS[family]:
         text = rules.five_field_text(family, count)
-        yield operation(f"append 1 rule to {count:,}", text, "-A", "INPUT", *rule.split())
-        yield operation(f"restore {count:,}", text)
-    yield operation("list -n -v -x of 10,000", rules.five_field_text(family, 10000),
+        yield operation(f"append 1 rule to {count:,}", count, text, "-A", "INPUT", *rule.split())
+        yield operation(f"restore {count:,}", count, text)
+    yield operation("list -n -v -x of 10,000", 10000, rules.five_field_text(family, 10000),
                     "-L", "-n", "-v", "-x")
-    if family == rules.IPV4 and not quick:
-        yield operation("restore 100,000 (one field)", rules.blocklist_text(100000))
+    if family == rules.IPV4:
+        yield operation("restore 100,000 (one field)", 100000, rules.blocklist_text(100000),
+                        rounds=few)
+        yield operation("restore 100,000 (five fields)", 100000,
+                        rules.five_field_text(family, 100000), rounds=1 if quick else few)
 
 
 def daemon_time(side: Side) -> float:
@@ -90,30 +104,53 @@ def peak_memory(side: Side) -> float:
     raise Failure("the daemon's memory is not known")
 
 
-def timed(side: Side, operation: Operation, input_path: Path) -> Cost:
-    program = side.programs["command" if operation.arguments else "restore"]
-    command = side.place.command(program, *operation.arguments)
+def timed(side: Side, name: str, command: list[str], input_path: Path) -> Cost:
     before = daemon_time(side)
     with input_path.open() as file:
         start = time.monotonic()
-        process = subprocess.Popen(command, stdin=file, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(side.place.command(*command), stdin=file, stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.monotonic() - start
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
-        raise Failure(f"{side.name}, {operation.name}: status {process.returncode}")
+        raise Failure(f"{side.name}, {name}: status {process.returncode}")
     return Cost(wall * 1e3, (usage.ru_utime + usage.ru_stime) * 1e3, daemon_time(side) - before)
 
 
-def measure(sides: list[Side], operation: Operation, rounds: int, directory: Path) -> None:
+def measure(sides: list[Side], operation: Operation, directory: Path) -> None:
     path = directory / "rules"
     for side in sides:
+        side.costs = []
         side.place.run(side.programs["restore"], text=operation.text)
-    for number in range(rounds):
+    for number in range(operation.rounds):
         path.write_text(operation.text if number % 2 else operation.changed)
         for side in sides:
-            side.costs.setdefault(operation.name, []).append(timed(side, operation, path))
+            program = side.programs["command" if operation.arguments else "restore"]
+            side.costs.append(timed(side, operation.name, [program, *operation.arguments], path))
     path.unlink()
+
+
+APPEND_ALL = "while read -r rule; do \"$0\" -A INPUT $rule || exit 1; done"
+
+
+def append_one_by_one(sides: list[Side], quick: bool, directory: Path) -> None:
+    """All of it with nothing beforehand; else samples, as many times as they stand for."""
+    path = directory / "rules"
+    lines = [rules.five_field_rule(rules.IPV4, rule)
+             for rule in rules.five_fields(rules.IPV4, APPENDS)]
+    starts, count = (SAMPLED, SAMPLE) if quick else ([0], APPENDS)
+    for side in sides:
+        side.costs = []
+    for start, side in itertools.product(starts, sides):
+        side.place.run(side.programs["restore"], text=rules.restore_text(lines[:start]))
+        path.write_text("\n".join([*lines[start:start + count], ""]))
+        side.costs.append(timed(side, "append one by one",
+                                ["sh", "-c", APPEND_ALL, side.programs["command"]], path))
+    path.unlink()
+    times = APPENDS / count / len(starts)
+    for side in sides:
+        total = map(sum, zip(*side.costs))
+        side.costs = [Cost(*(value * times for value in total))]
 
 
 def make_sides(bench: Bench, family: rules.Family, stack: contextlib.ExitStack) -> list[Side]:
@@ -123,37 +160,47 @@ def make_sides(bench: Bench, family: rules.Family, stack: contextlib.ExitStack) 
     return sides
 
 
-def table_row(name: str, sides: list[Side], memory: float) -> list[str]:
-    walls = [figure([cost.wall for cost in side.costs[name]]) for side in sides]
-    daemon = figure([cost.daemon for cost in sides[0].costs[name]])
-    return [name, *(wall.text(1) for wall in walls), daemon.text(1), f"{memory:.0f}"]
+def table_row(name: str, sides: list[Side]) -> list[str]:
+    walls = [figure([cost.wall for cost in side.costs]) for side in sides]
+    daemon = figure([cost.daemon for cost in sides[0].costs])
+    ratio = figure([ours.wall / other.wall for side in sides[1:]
+                    for ours, other in zip(sides[0].costs, side.costs)])
+    return [name, *(wall.text(1) for wall in walls), ratio.text(2), daemon.text(1),
+            f"{peak_memory(sides[0]):.0f}"]
 
 
-def csv_row(name: str, side: Side, memory: float) -> list[object]:
-    costs = side.costs[name]
-    daemon = figure([cost.daemon for cost in costs])
-    return [side.name, name, *(round(value, 2) for value in figure([cost.wall for cost in costs])),
-            round(figure([cost.command for cost in costs]).median, 2),
-            *([round(daemon.median, 2), round(memory, 1)] if side.daemon else ["", ""])]
+def csv_row(name: str, count: int, side: Side) -> list[object]:
+    daemon = figure([cost.daemon for cost in side.costs])
+    return ["update", name, count, side.name,
+            *(round(value, 2) for value in figure([cost.wall for cost in side.costs])),
+            round(figure([cost.command for cost in side.costs]).median, 2),
+            *([round(daemon.median, 2), round(peak_memory(side), 1)] if side.daemon else ["", ""])]
 
 
 def run(bench: Bench) -> None:
     table: list[list[str]] = []
     rows: list[list[object]] = []
+
+    def note(name: str, count: int, sides: list[Side]) -> None:
+        table.append(table_row(name, sides))
+        rows.extend(csv_row(name, count, side) for side in sides)
+
     bench.results.mkdir(parents=True, exist_ok=True)
     for family in rules.FAMILIES:
         with contextlib.ExitStack() as stack:
             sides = make_sides(bench, family, stack)
             for operation in operations(family, bench.quick):
-                large = "100,000" in operation.name
-                measure(sides, operation, 5 if bench.quick or large else 15, bench.results)
-                memory = peak_memory(sides[0])
-                table.append(table_row(operation.name, sides, memory))
-                rows += [csv_row(operation.name, side, memory) for side in sides]
-    print_table("Milliseconds that a command takes, the daemon's CPU time in it, and the most "
-                "memory (MiB) that the daemon\nhas had so far, what it shares with the eBPF "
-                "programs included:",
-                ["command", *(side.name for side in sides), "daemon CPU", "daemon MiB"], table)
+                measure(sides, operation, bench.results)
+                note(operation.name, operation.rules, sides)
+            if family == rules.IPV4:
+                append_one_by_one(sides, bench.quick, bench.results)
+                samples = f" (from {SAMPLE * len(SAMPLED)} of them)" if bench.quick else ""
+                note(f"IPv4: append {APPENDS:,} one by one{samples}", APPENDS, sides)
+    print_table("Milliseconds that a command takes, how many times the other's that is, the "
+                "daemon's CPU time in it, and the\nmost memory (MiB) that the daemon has had so "
+                "far, what it shares with the eBPF programs included:",
+                ["command", *(side.name for side in sides), "ratio", "daemon CPU", "daemon MiB"],
+                table)
     write_csv(bench.results / "update_time.csv",
-              ["filter", "command", "wall_ms", "low", "high", "rounds", "command_cpu_ms",
-               "daemon_cpu_ms", "daemon_peak_mib"], rows)
+              ["section", "command", "rules", "firewall", "wall_ms", "low", "high", "rounds",
+               "command_cpu_ms", "daemon_cpu_ms", "daemon_peak_mib"], rows)
