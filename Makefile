@@ -24,10 +24,17 @@ test: ## build and run all tests (root)
 	@$(MAKE) --no-print-directory all
 	@tests/run --build $(BUILD)
 
-bench: ## build, and measure beside iptables-legacy and nftables (root)
+bench: ## build, and measure beside iptables-legacy and nftables, in minutes (root)
+	@$(MAKE) --no-print-directory bench-with OPTIONS=
+
+bench-full: ## the same with all sizes and rounds: takes more than an hour (root)
+	@$(MAKE) --no-print-directory bench-with OPTIONS=--full
+
+bench-with:
 	@scripts/install-dependencies build run bench
 	@$(MAKE) --no-print-directory all
-	@bench/run --build $(BUILD)
+	@bench/run --build $(BUILD) $(OPTIONS)
+	@bench/plot
 
 install: all ## install below $(DESTDIR)$(PREFIX)
 	meson install -C $(BUILD) --no-rebuild --quiet --destdir '$(abspath $(DESTDIR))'
@@ -46,6 +53,6 @@ clean: ## remove the build directories
 	rm -rf $(BUILD) $(BUILD)-sanitize
 
 help:
-	@sed -n 's/^\([a-z]*\):.* ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
-.PHONY: all configure deps demo test bench install uninstall format check clean help
+.PHONY: all configure deps demo test bench bench-full bench-with install uninstall format check clean help
