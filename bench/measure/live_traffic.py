@@ -41,8 +41,8 @@ class Sender:
     place: Namespace
     mac: str
 
-    def arguments(self, bench: Bench, flows: Path) -> tuple[str, ...]:
-        return bench.program("frame_cost"), str(flows), SENDER, SCRATCH, self.mac
+    def command(self, bench: Bench, cpu: int, how: str, flows: Path) -> list[str]:
+        return [bench.program("frame_cost"), str(cpu), how, str(flows), SENDER, SCRATCH, self.mac]
 
 
 @dataclass(eq=False)
@@ -169,8 +169,8 @@ def received_and_passed(cell: Cell) -> tuple[int, int]:
 def generate(bench: Bench, cell: Cell, flows: Path, how: str) -> str:
     if not cell.senders:
         return cell.place.run(bench.program("send_cost"), str(bench.cpu), how, str(flows))
-    program, *arguments = cell.senders[0].arguments(bench, flows)
-    return cell.senders[0].place.run(program, str(bench.cpu), how, *arguments)
+    sender = cell.senders[0]
+    return sender.place.run(*sender.command(bench, bench.cpu, how, flows))
 
 
 def send(bench: Bench, case: Case, how: str, passes: float) -> float | None:

@@ -80,6 +80,14 @@ class Namespace:
             raise Failure(f"{arguments[0]} did not start: {line.strip()}")
         return process
 
+    def finish(self, process: subprocess.Popen) -> str:
+        """Ends what start() started, by the end of its input; returns the rest of what it says."""
+        self.processes.remove(process)
+        rest, _ = process.communicate(timeout=PATIENCE)
+        if process.returncode != 0:
+            raise Failure(f"{process.args[-1]}: status {process.returncode}")
+        return rest
+
 
 @contextlib.contextmanager
 def namespace() -> Iterator[Namespace]:

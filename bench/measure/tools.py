@@ -31,6 +31,10 @@ class Bench:
     def start_daemon(self, namespace: Namespace) -> subprocess.Popen:
         return namespace.start(str(self.build / "src" / "daemon" / "bpf-iptablesd"))
 
+    def other_cpu(self) -> int | None:
+        others = os.sched_getaffinity(0) - {self.cpu}
+        return max(others) if others else None
+
     def find_reference(self) -> None:
         done = subprocess.run([self.program("canary_reference"), str(self.cpu),
                                str(REFERENCE_MILLISECONDS)], capture_output=True, text=True)
