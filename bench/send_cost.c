@@ -21,7 +21,12 @@
 #include <sys/socket.h>
 
 #define MAX_SOCKETS 4096
-#define PAYLOAD     18 /* fills the smallest frame of Ethernet */
+/*
+ * Fewer than of FLOW_RANDOM_ADDRESS, whose cost would be that of the kernel's table of IP
+ * identifiers, by address (net/ipv4/route.c, __ip_select_ident()), and of the caches.
+ */
+#define RANDOM_ADDRESS_BITS 0xff
+#define PAYLOAD             18 /* fills the smallest frame of Ethernet */
 
 struct target {
 	struct sockaddr_in to;
@@ -59,7 +64,7 @@ static struct sockaddr_in next_address(struct sender *sender, int *ret_socket)
 	if (++sender->next == sender->count)
 		sender->next = 0;
 	if (target->flags & FLOW_RANDOM_ADDRESS)
-		to.sin_addr.s_addr ^= htonl(draw(sender) & FLOW_RANDOM_ADDRESS_BITS);
+		to.sin_addr.s_addr ^= htonl(draw(sender) & RANDOM_ADDRESS_BITS);
 	if (target->flags & FLOW_RANDOM_PORT)
 		to.sin_port = htons((uint16_t)(1 + draw(sender) % UINT16_MAX));
 	*ret_socket = target->socket;

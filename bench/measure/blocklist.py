@@ -36,7 +36,7 @@ def traffics(name: str, ruleset: Ruleset, sources: list[str]) -> list[Traffic]:
 
 
 def add(section: Section, name: str, blocked: list[str], firewalls: list[Firewall]) -> None:
-    ruleset = Ruleset("INPUT", "DROP", [Rule(source) for source in blocked])
+    ruleset = Ruleset("INPUT", "DROP", [Rule(source) for source in blocked], name=name)
     section.add([section.cell(firewall, ruleset) for firewall in firewalls],
                 traffics(name, ruleset, [source.split("/")[0] for source in blocked]))
 

@@ -6,13 +6,15 @@ floor, an empty program, shows what the machine itself can do: two CPUs may be o
 
 import contextlib
 import statistics
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from measure import records
 from measure.firewalls import FLOOR, LEGACY, NFT_MAP, OURS, installed
-from measure.live_traffic import HEAD, Cell, Section, Sender, Sent, received_and_passed
+from measure.live_traffic import Cell, Section, Sender, Sent, received_and_passed
 from measure.namespace import Failure
-from measure.report import Figure, figure, print_table, write_csv
+from measure.report import Figure, difference, figure, print_table
 from measure.tools import Bench
 from measure.traffic import Ruleset, five_fields, hits, shuffled
 
@@ -24,6 +26,9 @@ class Throughput:
     cell: Cell
     alone: list[float | None] = field(default_factory=list)  # nanoseconds between packets
     together: list[float | None] = field(default_factory=list)
+
+    def costs(self) -> dict[str, list[float | None]]:
+        return {"one CPU": self.alone, "two CPUs": self.together}
 
     def ratios(self) -> Figure:
         return figure([alone / together for alone, together in zip(self.alone, self.together)])
@@ -66,15 +71,14 @@ def show(throughputs: list[Throughput]) -> None:
                  for throughput in throughputs])
 
 
-def csv_rows(throughputs: list[Throughput]) -> list[list[object]]:
-    rows: list[list[object]] = []
+def csv_rows(throughputs: list[Throughput]) -> Iterator[list[object]]:
+    floor = throughputs[0].costs()
     for throughput in throughputs:
-        for name, values in (("one CPU", throughput.alone), ("two CPUs", throughput.together)):
-            taken = figure(values)
-            rows.append(["cores", "INPUT", name, RULES, throughput.cell.firewall.name,
-                         round(taken.median, 1), round(taken.low, 1), round(taken.high, 1), "",
-                         taken.rounds, "", "", round(throughput.ratios().median, 3)])
-    return rows
+        cell = throughput.cell
+        for name, costs in throughput.costs().items():
+            yield [*records.row("cores", cell.ruleset.name, cell.ruleset.hook, name, RULES,
+                                cell.firewall.name, figure(costs), difference(costs, floor[name])),
+                   round(throughput.ratios().median, 3)]
 
 
 def run(bench: Bench) -> None:
@@ -93,4 +97,4 @@ def run(bench: Bench) -> None:
             for throughput in throughputs:
                 measure(bench, throughput, flows)
     show(throughputs)
-    write_csv(bench.results / "cores.csv", [*HEAD, "times_one_cpu"], csv_rows(throughputs))
+    records.write(bench.results / "cores.csv", csv_rows(throughputs), ["times_one_cpu"])

@@ -12,13 +12,15 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from measure.live_traffic import HEAD, Case, Cell, Section, csv_rows, measure, received_and_passed
+from measure import records
+from measure.live_traffic import Case, Cell, Section, csv_rows, measure, received_and_passed
 from measure.namespace import Failure, Namespace, die_with_parent
-from measure.report import difference, figure, print_table, write_csv
+from measure.report import difference, figure, print_table
 from measure.traffic import Traffic
 
 QUIET, ELSEWHERE, HERE = "quiet", "elsewhere", "here"
 PLACES = (QUIET, ELSEWHERE, HERE)
+TRAFFIC = records.COLUMNS.index("traffic")
 
 
 @dataclass
@@ -37,7 +39,7 @@ def add_cases(section: Section, subject: Subject, traffics: list[Traffic]) -> No
         flows = section.write_flows(traffic)
         for place in PLACES:
             subject.cases[traffic.name, place] = Case(subject.cell, traffic, flows,
-                                                      len(subject.cell.ruleset.rules))
+                                                      subject.cell.ruleset)
         for place in PLACES:
             subject.cases[traffic.name, place].floors = [subject.cases[traffic.name, ELSEWHERE]]
 
@@ -126,7 +128,7 @@ def write(section: Section, subjects: list[Subject]) -> None:
     for subject in subjects:
         for (traffic, place), case in subject.cases.items():
             for values in csv_rows(section.name, [case]):
-                values[2] = f"{traffic}, {place}"
+                values[TRAFFIC] = f"{traffic}, {place}"
                 rows.append([*values, subject.lost.get((traffic, place), ""),
                              subject.repetitions if place == HERE else ""])
-    write_csv(section.bench.results / f"{section.name}.csv", [*HEAD, "lost", "repetitions"], rows)
+    records.write(section.bench.results / f"{section.name}.csv", rows, ["lost", "repetitions"])

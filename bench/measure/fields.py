@@ -37,7 +37,7 @@ def run(bench: Bench) -> None:
     with contextlib.ExitStack() as stack:
         section = Section(bench, "fields", stack)
         for fields in (1, 3, 5) if bench.quick else SHAPES:
-            ruleset = Ruleset("INPUT", "DROP", rules(fields))
+            ruleset = Ruleset("INPUT", "DROP", rules(fields), name=f"{fields} fields")
             flows = [rule.flow() for rule in ruleset.rules]
             traffics = [hits(f"last, fields: {fields}", ruleset, flows[-1:])]
             if not bench.quick:

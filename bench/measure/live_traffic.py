@@ -14,9 +14,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from measure import records
 from measure.firewalls import FLOOR, Firewall
 from measure.namespace import Failure, Namespace, in_namespace_of, namespace
-from measure.report import difference, figure, print_table, write_csv
+from measure.report import difference, figure, print_table
 from measure.tools import Bench
 from measure.traffic import OPPOSITE, Ruleset, Traffic
 
@@ -66,7 +67,7 @@ class Case:
     cell: Cell
     traffic: Traffic
     flows: Path
-    rules: int  # of the firewalls that are compared
+    ruleset: Ruleset  # of the firewalls that are compared
     floors: list["Case"] = field(default_factory=list)
     costs: list[float | None] = field(default_factory=list)
 
@@ -248,19 +249,19 @@ class Section:
 
     def add(self, cells: list[Cell], traffics: Iterable[Traffic]) -> None:
         """Each of the traffics in each of the cells, which have the same rules."""
-        hook, rules = cells[0].ruleset.hook, len(cells[0].ruleset.rules)
+        ruleset = cells[0].ruleset
         for traffic in traffics:
             flows = self.write_flows(traffic)
             targets = [target for target, share in (("ACCEPT", traffic.passes),
                                                     ("DROP", 1 - traffic.passes)) if share]
             # A floor's own cell has one verdict for all.
-            floors = [Case(self.floor_cell(hook, target),
+            floors = [Case(self.floor_cell(ruleset.hook, target),
                            Traffic(traffic.name, traffic.flows, traffic.policy,
-                                   int(target == "ACCEPT")), flows, rules) for target in targets]
+                                   int(target == "ACCEPT")), flows, ruleset) for target in targets]
             for floor in floors:
                 floor.floors = [floor]
             self.cases += floors
-            self.cases += [Case(cell, traffic, flows, rules, floors) for cell in cells]
+            self.cases += [Case(cell, traffic, flows, ruleset, floors) for cell in cells]
 
     def measure(self, rounds: int) -> None:
         measure_all(self.bench, self.cases, rounds)
@@ -271,11 +272,11 @@ class Section:
     def write(self, more: Iterable["Section"] = ()) -> None:
         """The CSV file of this and more parts of the same section."""
         rows = [row for part in (self, *more) for row in csv_rows(self.name, part.cases)]
-        write_csv(self.bench.results / f"{self.name}.csv", HEAD, rows)
+        records.write(self.bench.results / f"{self.name}.csv", rows)
 
 
 def row_key(case: Case) -> tuple[str, str, int]:
-    return case.cell.ruleset.hook, case.traffic.name, case.rules
+    return case.ruleset.hook, case.traffic.name, len(case.ruleset.rules)
 
 
 def show(title: str, cases: list[Case]) -> None:
@@ -292,15 +293,9 @@ def show(title: str, cases: list[Case]) -> None:
                  for (hook, traffic, count), row in rows.items()])
 
 
-HEAD = ["section", "hook", "traffic", "rules", "firewall", "median_ns", "low", "high", "net_ns",
-        "rounds", "net_low", "net_high"]
-
-
 def csv_rows(section: str, cases: list[Case]) -> Iterator[list[object]]:
     for case in cases:
-        cost = figure(case.costs)
-        net = difference(case.costs, case.floor_costs())
-        yield [section, case.cell.ruleset.hook, case.traffic.name, case.rules,
-               case.cell.firewall.name, round(cost.median, 1), round(cost.low, 1),
-               round(cost.high, 1), round(net.median, 1), net.rounds, round(net.low, 1),
-               round(net.high, 1)]
+        ruleset = case.ruleset
+        yield records.row(section, ruleset.name, ruleset.hook, case.traffic.name,
+                          len(ruleset.rules), case.cell.firewall.name, figure(case.costs),
+                          difference(case.costs, case.floor_costs()))

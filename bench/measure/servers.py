@@ -49,7 +49,7 @@ def run(bench: Bench) -> None:
     with contextlib.ExitStack() as stack:
         section = Section(bench, "servers", stack)
         for servers in (50,) if bench.quick else (50, 250, 500, 1000):
-            ruleset = Ruleset("FORWARD", "ACCEPT", rules(servers))
+            ruleset = Ruleset("FORWARD", "ACCEPT", rules(servers), name="services")
             section.add([section.cell(firewall, ruleset) for firewall in firewalls],
                         traffics(ruleset, servers))
         section.measure(3 if bench.quick else 7)

@@ -56,6 +56,7 @@ class Ruleset:
     target: str  # of all rules: ACCEPT or DROP
     rules: Sequence[Rule] = ()
     established: bool = False  # whether packets of established connections are accepted first
+    name: str = "five fields"
 
 
 @dataclass(frozen=True)
