@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """How much memory rulesets take: the image, the counters, the daemon; ordinary and hostile ones."""
 
+import contextlib
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -79,11 +80,12 @@ def kernel_memory(pid: int) -> int:
     """What the kernel says of the daemon's eBPF objects (kernel/bpf/syscall.c, "memlock")."""
     objects = {}
     for entry in Path(f"/proc/{pid}/fdinfo").iterdir():
-        words = entry.read_text().replace(":", " ").split()
-        values = dict(zip(words, words[1:]))
-        if "memlock" in values:
-            identity = values.get("map_id"), values.get("prog_id")
-            objects[identity] = int(values["memlock"])
+        with contextlib.suppress(FileNotFoundError):  # a connection that has ended
+            words = entry.read_text().replace(":", " ").split()
+            values = dict(zip(words, words[1:]))
+            if "memlock" in values:
+                identity = values.get("map_id"), values.get("prog_id")
+                objects[identity] = int(values["memlock"])
     return sum(objects.values())
 
 

@@ -63,10 +63,10 @@ def show(counts: list[int], cases: Cases) -> None:
     floor = figure(next(iter(cases.values())).floors).text()
     rows = [[f"{count:,}"] + [cases[Key("IPv4", count, shape)].net().text() for shape in SHAPES]
             for count in counts]
-    print_table("Nanoseconds per packet by BPF_PROG_TEST_RUN, the same packet again and again, less "
-                f"those of an empty program\n({floor}); five fields per rule, the packet hits the "
-                "last rule, the first, none; and a blocklist of source\naddresses (one field), the "
-                "last hit:", ["rules", *SHAPES], rows)
+    print_table("Nanoseconds per packet by BPF_PROG_TEST_RUN, the same packet again and again, "
+                f"less those of an empty\nprogram ({floor}); five fields per rule, the packet hits "
+                "the last rule, the first, none; and a blocklist of\nsource addresses (one field), "
+                "the last hit:", ["rules", *SHAPES], rows)
     rows = []
     for count in counts:
         ipv4, ipv6 = (cases[Key(family.name, count, "last")] for family in rules.FAMILIES)

@@ -11,12 +11,13 @@ matplotlib.use("Agg")  # no display
 from matplotlib import pyplot  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 
-from measure.results import Row, different, having, number, read  # noqa: E402
+from measure.results import Row, compared, different, having, number, read  # noqa: E402
 
 OURS = "bpf-iptables"
 # Those firewalls that are compared everywhere have the same colours everywhere.
 COLORS = {OURS: "tab:blue", "iptables-legacy": "tab:red", "iptables-nft": "tab:orange",
-          "nft rules": "tab:green", "nft verdict map": "tab:purple", "floor": "tab:gray"}
+          "nft rules": "tab:green", "nft verdict map": "tab:purple", "floor": "tab:gray",
+          "empty program": "tab:gray"}
 
 NET = "net ns per packet"
 Point = tuple[float, float]
@@ -85,12 +86,11 @@ class Plots:
             row["million packets per second and CPU"] = str(1e3 / total) if total else ""
         for hook, traffic in different(rows, "hook", "traffic"):
             chosen = having(rows, hook=hook, traffic=traffic)
-            compared = [row for row in chosen if row["firewall"] != "floor"]
-            if len(different(compared, "rules")) < 2:
+            if len(different(chosen, "rules")) < 2:
                 continue
 
-            def cost(axes: Axes, compared: list[Row] = compared) -> None:
-                draw_lines(axes, compared, "firewall")
+            def cost(axes: Axes, chosen: list[Row] = chosen) -> None:
+                draw_lines(axes, compared(chosen), "firewall")
                 logarithmic(axes)
                 axes.set_ylabel(NET)
 
@@ -104,7 +104,7 @@ class Plots:
 
     def bars(self, section: str, what: str) -> None:
         """Where there is a single number of rules."""
-        rows = [row for row in read(self.results, section) if row["firewall"] != "floor"]
+        rows = compared(read(self.results, section))
         if not rows or len(different(rows, "rules")) > 1:
             return
         for row in rows:
@@ -112,18 +112,20 @@ class Plots:
 
         def draw(axes: Axes) -> None:
             draw_bars(axes, rows, "case", "firewall", "net_ns")
-            axes.set_xscale("symlog", linthresh=100)
+            if max(number(row, "net_ns") or 0 for row in rows) > 1000:
+                axes.set_xscale("symlog", linthresh=100)
             axes.set_xlabel(NET)
 
         self.save(section, what, draw)
 
     def fields(self) -> None:
-        rows = [row for row in read(self.results, "fields") if row["firewall"] != "floor"]
+        rows = compared(read(self.results, "fields"))
         for row in rows:
             row["traffic"], row["fields"] = row["traffic"].split(", fields: ")
         for (traffic,) in different(rows, "traffic"):
             def draw(axes: Axes, traffic: str = traffic) -> None:
                 draw_lines(axes, having(rows, traffic=traffic), "firewall", x="fields")
+                axes.set_xticks(range(1, 6))
                 axes.set_yscale("log")
                 axes.set_ylabel(NET)
 

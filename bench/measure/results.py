@@ -7,6 +7,9 @@ from pathlib import Path
 
 Row = dict[str, str]
 
+# The firewalls that others are compared with, each in its sections.
+FLOORS = ("floor", "none")
+
 
 def read(directory: Path, name: str) -> list[Row]:
     """Empty if the section has not been measured."""
@@ -30,3 +33,7 @@ def having(rows: Iterable[Row], **values: str) -> list[Row]:
 def number(row: Row, column: str) -> float | None:
     text = row.get(column) or ""
     return float(text) if text else None
+
+
+def compared(rows: Iterable[Row]) -> list[Row]:
+    return [row for row in rows if row["firewall"] not in FLOORS]

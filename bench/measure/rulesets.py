@@ -132,8 +132,8 @@ def show_mix(sizes: list[Loaded]) -> None:
             for loaded in sizes]
     rows += [[f"{loaded.count:,} : {BASE}"] + [ratio_cell(loaded, traffic) for traffic in TRAFFIC]
              for loaded in sizes if loaded.count > BASE]
-    print_table(f"{sizes[0].name}: net nanoseconds per packet, and how many times those with {BASE} "
-                "rules they are:", ["rules", *TRAFFIC], rows)
+    print_table(f"{sizes[0].name}: net nanoseconds per packet, and how many times those with "
+                f"{BASE} rules they are:", ["rules", *TRAFFIC], rows)
 
 
 def csv_row(loaded: Loaded, traffic: str, ratio: Figure | None = None) -> list[object]:

@@ -4,10 +4,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from measure.results import Row, different, having, number, read
-
-FLOOR = "floor"
-
+from measure.results import FLOORS, Row, compared, different, having, number, read
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield f"| {' | '.join(head)} |"
@@ -38,15 +35,16 @@ def by_firewall(directory: Path, section: str) -> Iterator[str]:
     measured = read(directory, section)
     for hook, traffic in different(measured, "hook", "traffic"):
         rows = having(measured, hook=hook, traffic=traffic)
-        firewalls = [name for (name,) in different(rows, "firewall") if name != FLOOR]
+        firewalls = [name for (name,) in different(compared(rows), "firewall")]
         yield f"{hook}, {traffic}:\n"
         lines = []
         for (count,) in different(rows, "rules"):
             same = having(rows, rules=count)
-            floor = [number(row, "median_ns") for row in having(same, firewall=FLOOR)]
+            floor = [number(row, "median_ns") for row in same
+                     if row["firewall"] in FLOORS]
             lines.append([rules(count), *(net(having(same, firewall=name)) for name in firewalls),
                           ", ".join("-" if value is None else f"{value:.0f}" for value in floor)])
-        yield from table(["rules", *firewalls, FLOOR], lines)
+        yield from table(["rules", *firewalls, "floor"], lines)
 
 
 def packet(directory: Path) -> Iterator[str]:

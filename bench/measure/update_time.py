@@ -108,7 +108,8 @@ def timed(side: Side, name: str, command: list[str], input_path: Path) -> Cost:
     before = daemon_time(side)
     with input_path.open() as file:
         start = time.monotonic()
-        process = subprocess.Popen(side.place.command(*command), stdin=file, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(side.place.command(*command), stdin=file,
+                                   stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.monotonic() - start
     process.returncode = os.waitstatus_to_exitcode(status)
