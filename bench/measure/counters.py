@@ -24,7 +24,7 @@ def run(bench: Bench) -> None:
         subject = Subject(section.cell(OURS, ruleset), section.cell(OURS, ruleset), script)
         disturbance.add_cases(section, subject, [hits("last", ruleset, flows[-1:]),
                                                  hits("uniform", ruleset, shuffled(flows))])
-        disturbance.measure_all(section, [subject], 5 if bench.quick else 21)
+        disturbance.measure_all(section, [subject], 3 if bench.quick else 21)
     disturbance.show("Nanoseconds per packet while counters are listed and saved: not, those of "
                      "another namespace, those of this one:", [subject])
     disturbance.write(section, [subject])
