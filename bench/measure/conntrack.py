@@ -65,6 +65,6 @@ def run(bench: Bench) -> None:
                 continue  # a floor that drops all establishes nothing
             establish(section, cell, connections(counts[-1]))
         section.measure(3 if bench.quick else 7)
-    section.show("Nanoseconds per packet above the floor, which tracks connections, too; established "
-                 "ones are accepted first,\n1,000 rules follow, the rest is dropped:")
+    section.show("Nanoseconds per packet above the floor, which tracks connections, too; "
+                 "established ones are accepted first,\n1,000 rules follow, the rest is dropped:")
     section.write()

@@ -63,8 +63,8 @@ def measure(bench: Bench, throughput: Throughput, flows: Path) -> None:
 
 
 def show(throughputs: list[Throughput]) -> None:
-    print_table(f"Nanoseconds between packets that the machine drops at INPUT, {RULES:,} rules, all "
-                "hit; with one CPU busy and with two,\nand how many times the throughput that is:",
+    print_table(f"Nanoseconds between packets that the machine drops at INPUT, {RULES:,} rules, "
+                "all hit; with one CPU busy and with two,\nand how many times the throughput that is:",
                 ["firewall", "one", "two", "times"],
                 [[throughput.cell.firewall.name, figure(throughput.alone).text(),
                   figure(throughput.together).text(), throughput.ratios().text(2)]

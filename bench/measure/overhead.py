@@ -16,9 +16,11 @@ def run(bench: Bench) -> None:
         section = Section(bench, "overhead", stack, floor=NOTHING)
         for hook in ("FORWARD", "OUTPUT"):
             # The policy is the opposite of what rules would do; there are none.
-            cells = [section.cell(firewall, Ruleset(hook, "DROP", name="none")) for firewall in installed(PEERS)]
+            cells = [section.cell(firewall, Ruleset(hook, "DROP", name="none"))
+                     for firewall in installed(PEERS)]
             cells.append(section.cell(EMPTY_PROGRAM, Ruleset(hook, "ACCEPT", name="none")))
             section.add(cells, [Traffic("accepted", [FLOW], "ACCEPT", 1)])
         section.measure(5 if bench.quick else 11)
-    section.show("Nanoseconds per packet, less those without any firewall; no rules, policy ACCEPT:")
+    section.show("Nanoseconds per packet, less those without any firewall; no rules, policy "
+                 "ACCEPT:")
     section.write()

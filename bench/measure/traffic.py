@@ -71,6 +71,8 @@ class Traffic:
         return self.passes == (1 if self.policy == "ACCEPT" else 0)
 
 
+SKEWED_PACKETS = 1 << 16  # until they begin again
+
 OPPOSITE = {"ACCEPT": "DROP", "DROP": "ACCEPT"}
 PASSES = {"ACCEPT": 1, "DROP": 0}
 
@@ -83,6 +85,13 @@ def five_fields(count: int) -> list[Rule]:
 def shuffled(flows: Sequence[Flow]) -> list[Flow]:
     """In the same order each time."""
     return random.Random(1).sample(flows, len(flows))
+
+
+def skewed(flows: Sequence[Flow]) -> list[Flow]:
+    """As real traffic is: the second flow has half as many packets as the first, the third a third
+    of them (Zipf's law). Which flow is which has nothing to do with the rules' order."""
+    weights = [1 / (rank + 1) for rank in range(len(flows))]
+    return random.Random(2).choices(shuffled(flows), weights, k=SKEWED_PACKETS)
 
 
 def hits(name: str, ruleset: Ruleset, flows: Sequence[Flow]) -> Traffic:
@@ -102,10 +111,11 @@ def from_afar(hook: str, flow: Flow, flags: int = 0) -> Flow:
 
 
 def shapes(ruleset: Ruleset) -> list[Traffic]:
-    """Last and first rule, all of them, none by one flow, none by flows that are never seen twice."""
+    """Last and first rule, all of them, all but some more often than others; none, by one flow and
+    by flows that are never seen twice."""
     flows = [rule.flow() for rule in ruleset.rules]
     return [hits("last", ruleset, flows[-1:]), hits("first", ruleset, flows[:1]),
-            hits("uniform", ruleset, shuffled(flows)),
+            hits("uniform", ruleset, shuffled(flows)), hits("skewed", ruleset, skewed(flows)),
             misses("none", ruleset, [from_afar(ruleset.hook, flows[-1])]),
             misses("random", ruleset, [from_afar(ruleset.hook, flows[-1],
                                                  RANDOM_PORT | RANDOM_ADDRESS)])]
