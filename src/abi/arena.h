@@ -81,16 +81,21 @@ struct arena_stack {
  * reads and writes it.
  */
 #define ARENA_FLOW_COUNTERS 11u
+#define ARENA_FLOW_WORDS    2u /* of the key; in IPv4 without interfaces that is all of it */
+#define ARENA_FLOW_PLACES   4u /* where a key's flow can be, one beside the other */
 
 struct arena_flow {
 	__u64 tag; /* arena_ruleset.tag; 0: nothing is here */
-	/* struct image says what they are; most need no more than the first cache line. */
-	__u64 key_begin[6];
+	__u64 key[ARENA_FLOW_WORDS];
 	__u16 verdict;    /* IMAGE_ACCEPT or IMAGE_DROP */
 	__u16 n_counters; /* at least one */
-	__u32 counter_first;
-	__u64 key_end[IMAGE_KEY_WORDS - 6];
-	__u32 counter[ARENA_FLOW_COUNTERS - 1];
+	__u32 counter;    /* the first */
+};
+
+/* What not every flow needs: it would only make the others lie farther apart. */
+struct arena_flow_rest {
+	__u64 key[IMAGE_KEY_WORDS - ARENA_FLOW_WORDS];
+	__u32 counter[ARENA_FLOW_COUNTERS - 1]; /* from the second on */
 };
 
 /*
@@ -101,13 +106,15 @@ struct arena_flow {
  */
 struct arena_lane {
 	__u64 holder; /* the position of the generation that the walk is in; 0: it is free */
-	__u32 flows;  /* offset of struct arena_flow[2 << arena_root.flow_bits] */
+	__u32 flows;  /* offset of struct arena_flow[ARENA_FLOW_PLACES << arena_root.flow_bits] */
+	__u32 rests;  /* and of their struct arena_flow_rest[] */
 	__s32 credit; /* what looking for flows has paid for of late; see bpf/flows.h */
 	__u32 pause;  /* so many packets are still judged without looking for their flows */
-	__u32 turn;   /* which of the two places of a flow is filled next */
+	__u32 turn;   /* which of the places of a flow is filled next */
 	__u32 n_counted;
 	__u32 counted[ARENA_FLOW_COUNTERS]; /* by this walk */
-	__u64 unused[7];                    /* two cache lines */
+	__u32 unused_word;
+	__u64 unused[6]; /* two cache lines */
 };
 
 /*
@@ -132,7 +139,7 @@ enum arena_failure {
 struct arena_root {
 	__u32 layout;    /* ARENA_LAYOUT */
 	__u32 lanes;     /* one for each CPU, at most ARENA_CPUS */
-	__u32 flow_bits; /* a lane has 2 << flow_bits flows */
+	__u32 flow_bits; /* a lane has ARENA_FLOW_PLACES << flow_bits flows */
 	__u32 unused_word;
 	/* Offset of the generation in force, a multiple of 64, plus its parity; 0: none. */
 	__u64 current[ARENA_FAMILIES];

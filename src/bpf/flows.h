@@ -19,6 +19,8 @@
 #define FLOW_FIRST_CREDIT   32
 #define FLOW_PAUSE          1024
 
+#define FLOW_ABSENT (1u << 31)
+
 /* Word @i, which is constant, of a packet's key, before the mask. */
 INLINE __u64 key_word(const struct packet *packet, bool ipv6, __u32 i)
 {
@@ -43,11 +45,6 @@ INLINE __u64 masked_key_word(const struct packet *packet, const struct arena_rul
 			     bool ipv6, __u32 i)
 {
 	return key_word(packet, ipv6, i) & ruleset->key_mask[i];
-}
-
-INLINE __u64 flow_key_word(const struct arena_flow ARENA *flow, __u32 i)
-{
-	return i < 6 ? flow->key_begin[i] : flow->key_end[i - 6];
 }
 
 /* Calls @step for the number of each word that a key has without interfaces, then with them. */
@@ -85,10 +82,9 @@ INLINE __u64 hash_factor(__u32 i)
 	}
 }
 
-/* The first of the two places where the packet's flow can be. */
-INLINE struct arena_flow ARENA *flow_places(const struct arena_lane ARENA *lane,
-					    const struct arena_ruleset ARENA *ruleset,
-					    const struct packet *packet, bool ipv6)
+/* Number of the first of the ARENA_FLOW_PLACES where the packet's flow can be. */
+INLINE __u32 flow_places(const struct arena_ruleset ARENA *ruleset, const struct packet *packet,
+			 bool ipv6)
 {
 	__u64 hash = 0;
 
@@ -98,20 +94,50 @@ INLINE struct arena_flow ARENA *flow_places(const struct arena_lane ARENA *lane,
 	/* A sum's highest bits depend on all the words' bits, but little on their highest. */
 	hash ^= hash >> 29;
 	hash *= hash_factor(3);
-	return ARENA_AT(struct arena_flow, lane->flows) +
-	       2 * (hash >> (64 - arena_root()->flow_bits));
+	return ARENA_FLOW_PLACES * (__u32)(hash >> (64 - arena_root()->flow_bits));
 }
 
-INLINE bool flow_is(const struct arena_flow ARENA *flow, const struct arena_ruleset ARENA *ruleset,
-		    const struct packet *packet, bool ipv6)
+INLINE struct arena_flow ARENA *flow_at(const struct arena_lane ARENA *lane, __u32 place)
 {
+	return &ARENA_AT(struct arena_flow, lane->flows)[place];
+}
+
+INLINE struct arena_flow_rest ARENA *flow_rest_at(const struct arena_lane ARENA *lane, __u32 place)
+{
+	return &ARENA_AT(struct arena_flow_rest, lane->rests)[place];
+}
+
+/* Where word @i of a key is in a rest, if it is there. */
+#define REST_WORD(i) ((i) < ARENA_FLOW_WORDS ? 0 : (i) - ARENA_FLOW_WORDS)
+
+/* Is the packet's flow at @place? */
+INLINE bool flow_is_at(const struct arena_lane ARENA *lane, __u32 place,
+		       const struct arena_ruleset ARENA *ruleset, const struct packet *packet,
+		       bool ipv6)
+{
+	const struct arena_flow ARENA *flow = flow_at(lane, place);
 	__u64 differs = flow->tag ^ ruleset->tag;
 
-#define COMPARE_WORD(i) \
-	differs |= flow_key_word(flow, i) ^ masked_key_word(packet, ruleset, ipv6, i)
+#define COMPARE_WORD(i)                                                                      \
+	differs |= ((i) < ARENA_FLOW_WORDS ? flow->key[(i) % ARENA_FLOW_WORDS]               \
+					   : flow_rest_at(lane, place)->key[REST_WORD(i)]) ^ \
+		   masked_key_word(packet, ruleset, ipv6, i)
 	WITH_EACH_KEY_WORD(ipv6, ruleset->needs, COMPARE_WORD);
 #undef COMPARE_WORD
 	return !differs;
+}
+
+/* Number of the packet's place, if its flow is there, else FLOW_ABSENT | its first place. */
+INLINE __u32 find_flow(const struct arena_lane ARENA *lane,
+		       const struct arena_ruleset ARENA *ruleset, const struct packet *packet,
+		       bool ipv6)
+{
+	__u32 place = flow_places(ruleset, packet, ipv6);
+
+	for (__u32 i = 0; i < ARENA_FLOW_PLACES; i++)
+		if (flow_is_at(lane, place + i, ruleset, packet, ipv6))
+			return place + i;
+	return FLOW_ABSENT | place;
 }
 
 /*
@@ -139,36 +165,81 @@ INLINE void note_missing_flow(struct arena_lane ARENA *lane)
 	lane->pause = FLOW_PAUSE;
 }
 
-/* Keeps what the walk that ends has done with the packet, in one of the two @places. */
-INLINE void remember_flow(struct arena_lane ARENA *lane, const struct arena_ruleset ARENA *ruleset,
-			  const struct packet *packet, bool ipv6, struct arena_flow ARENA *places,
-			  enum image_verdict verdict)
+/* One of a flow's places, which has no flow of the ruleset, or whose turn it is. */
+INLINE __u32 free_place(struct arena_lane ARENA *lane, __u32 place, __u64 tag)
+{
+	for (__u32 i = 0; i < ARENA_FLOW_PLACES; i++)
+		if (flow_at(lane, place + i)->tag != tag)
+			return place + i;
+	return place + lane->turn++ % ARENA_FLOW_PLACES;
+}
+
+/*
+ * Keeps what the walk that ends has done with the packet, at @place or one of those next to it.
+ * @verdict: IMAGE_ACCEPT or IMAGE_DROP.
+ */
+INLINE void remember_flow(struct arena_lane ARENA *lane, __u32 place,
+			  const struct arena_ruleset ARENA *ruleset, const struct packet *packet,
+			  bool ipv6, __u32 verdict)
 {
 	__u32 n_counters = lane->n_counted;
-	struct arena_flow ARENA *flow = places;
+	struct arena_flow_rest ARENA *rest;
+	struct arena_flow ARENA *flow;
 
 	/* None: the packet was dropped by a match before any rule counted it. */
 	if (!n_counters || n_counters > ARENA_FLOW_COUNTERS)
 		return;
-	if (flow->tag == ruleset->tag)
-		flow += lane->turn++ & 1;
+	place = free_place(lane, place, ruleset->tag);
+	flow = flow_at(lane, place);
+	rest = flow_rest_at(lane, place);
 	flow->tag = ruleset->tag;
 #define KEEP_WORD(i)                                                     \
 	do {                                                             \
 		__u64 word_ = masked_key_word(packet, ruleset, ipv6, i); \
-		if ((i) < 6)                                             \
-			flow->key_begin[(i) < 6 ? (i) : 0] = word_;      \
+		if ((i) < ARENA_FLOW_WORDS)                              \
+			flow->key[(i) % ARENA_FLOW_WORDS] = word_;       \
 		else                                                     \
-			flow->key_end[(i) < 6 ? 0 : (i) - 6] = word_;    \
+			rest->key[REST_WORD(i)] = word_;                 \
 	} while (0)
 	WITH_EACH_KEY_WORD(ipv6, ruleset->needs, KEEP_WORD);
 #undef KEEP_WORD
-	flow->verdict = verdict;
+	flow->verdict = (__u16)verdict;
 	flow->n_counters = (__u16)n_counters;
-	flow->counter_first = lane->counted[0];
+	flow->counter = lane->counted[0];
 	for (__u32 i = 1; i < ARENA_FLOW_COUNTERS; i++) {
 		if (i >= n_counters)
 			break;
-		flow->counter[i - 1] = lane->counted[i];
+		rest->counter[i - 1] = lane->counted[i];
 	}
+}
+
+/* Functions of their own, for their stack. */
+GLOBAL __u32 find_ipv4_flow(const struct arena_lane ARENA *lane ARENA_ARG,
+			    const struct arena_ruleset ARENA *ruleset ARENA_ARG,
+			    const struct packet *packet NONNULL_ARG)
+{
+	return find_flow(lane, ruleset, packet, false);
+}
+
+GLOBAL __u32 find_ipv6_flow(const struct arena_lane ARENA *lane ARENA_ARG,
+			    const struct arena_ruleset ARENA *ruleset ARENA_ARG,
+			    const struct packet *packet NONNULL_ARG)
+{
+	return find_flow(lane, ruleset, packet, true);
+}
+
+GLOBAL int remember_ipv4_flow(struct arena_lane ARENA *lane ARENA_ARG, __u32 place,
+			      const struct arena_ruleset ARENA *ruleset ARENA_ARG,
+			      const struct packet *packet NONNULL_ARG, __u32 verdict)
+{
+	remember_flow(lane, place, ruleset, packet, false, verdict);
+	return 0;
+}
+
+GLOBAL int remember_ipv6_flow(struct arena_lane ARENA *lane ARENA_ARG, __u32 place,
+			      const struct arena_ruleset ARENA *ruleset ARENA_ARG,
+			      const struct packet *packet NONNULL_ARG, __u32 verdict)
+{
+	remember_flow(lane, place, ruleset, packet, true, verdict);
+	return 0;
 }

@@ -101,16 +101,18 @@ INLINE bool verdict(enum walk_result result)
 	return false;
 }
 
-/* Does again what has been done for the flow. */
-INLINE bool repeat_flow(const struct arena_flow ARENA *flow, __u32 counters, __u32 length)
+/* Does again what has been done for the flow at @place. */
+INLINE bool repeat_flow(const struct arena_lane ARENA *lane, __u32 place, __u32 counters,
+			__u32 length)
 {
+	const struct arena_flow ARENA *flow = flow_at(lane, place);
 	__u32 n_counters = flow->n_counters;
 
-	count_in_lane(counters, flow->counter_first, length);
+	count_in_lane(counters, flow->counter, length);
 	for (__u32 i = 1; i < ARENA_FLOW_COUNTERS; i++) {
 		if (i >= n_counters)
 			break;
-		count_in_lane(counters, flow->counter[i - 1], length);
+		count_in_lane(counters, flow_rest_at(lane, place)->counter[i - 1], length);
 	}
 	return flow->verdict == IMAGE_ACCEPT;
 }
@@ -124,7 +126,7 @@ INLINE bool judge_in_generation(SOURCE *ctx, enum arena_family family, __u64 pos
 {
 	const struct arena_ruleset ARENA *ruleset =
 		&ARENA_AT(struct arena_generation, position & ~1ull)->hook[hook];
-	struct arena_flow ARENA *flow = NULL;
+	bool ipv6 = family == ARENA_IPV6, looked = false;
 	struct packet packet = {};
 	struct arena_lane ARENA *lane = ARENA_AT(struct arena_lane, lane_position);
 	struct view view = {
@@ -133,26 +135,28 @@ INLINE bool judge_in_generation(SOURCE *ctx, enum arena_family family, __u64 pos
 		.lane = lane_position,
 	};
 	enum walk_result result;
+	__u32 place = 0;
 	bool readable;
 
 	view.counters = ruleset->counters + counters_number * ruleset->counters_stride;
-	if (family == ARENA_IPV4)
-		readable = read_ipv4_packet(&packet, ctx, ruleset->needs);
-	else
+	if (ipv6)
 		readable = read_ipv6_packet(&packet, ctx, ruleset->needs);
+	else
+		readable = read_ipv4_packet(&packet, ctx, ruleset->needs);
 	if (!readable) {
 		note_failure(ARENA_FAILURE_HEADER);
 		return false;
 	}
 	if (lane_position) {
-		if (flows_wanted(lane)) {
-			flow = flow_places(lane, ruleset, &packet, family == ARENA_IPV6);
-			if (flow_is(flow, ruleset, &packet, family == ARENA_IPV6) ||
-			    flow_is(++flow, ruleset, &packet, family == ARENA_IPV6)) {
+		looked = flows_wanted(lane);
+		if (looked) {
+			place = ipv6 ? find_ipv6_flow(lane, ruleset, &packet)
+				     : find_ipv4_flow(lane, ruleset, &packet);
+			if (!(place & FLOW_ABSENT)) {
 				note_found_flow(lane);
-				return repeat_flow(flow, view.counters, packet.length);
+				return repeat_flow(lane, place, view.counters, packet.length);
 			}
-			flow--;
+			place &= ~FLOW_ABSENT;
 			note_missing_flow(lane);
 		}
 		lane->n_counted = 0;
@@ -160,9 +164,14 @@ INLINE bool judge_in_generation(SOURCE *ctx, enum arena_family family, __u64 pos
 	result = walk_chains(&view, ARENA_AT(struct image, ruleset->image), &packet);
 	if (view.stack)
 		add_with_barrier(&ARENA_AT(struct arena_stack, view.stack)->taken, -1);
-	if (flow && !view.has_residuals && result <= WALK_ACCEPT)
-		remember_flow(lane, ruleset, &packet, family == ARENA_IPV6, flow,
-			      result == WALK_ACCEPT ? IMAGE_ACCEPT : IMAGE_DROP);
+	if (looked && !view.has_residuals && result <= WALK_ACCEPT) {
+		__u32 kept = result == WALK_ACCEPT ? IMAGE_ACCEPT : IMAGE_DROP;
+
+		if (ipv6)
+			remember_ipv6_flow(lane, place, ruleset, &packet, kept);
+		else
+			remember_ipv4_flow(lane, place, ruleset, &packet, kept);
+	}
 	return verdict(result);
 }
 

@@ -17,8 +17,8 @@ _Static_assert(offsetof(struct arena_root, lane) % 64 == 0 &&
 	       "lanes and readers have their own cache lines");
 _Static_assert(sizeof(struct arena_lane) == 128 && sizeof(struct arena_readers) == 64,
 	       "nothing is shared by two CPUs");
-_Static_assert(sizeof(struct arena_flow) == 128 && offsetof(struct arena_flow, key_end) == 64,
-	       "most flows are in one cache line");
+_Static_assert(sizeof(struct arena_flow) * ARENA_FLOW_PLACES == 128,
+	       "a flow's places are in two cache lines side by side");
 _Static_assert(sizeof(struct arena_ruleset) == 128, "as few cache lines as possible");
 
 int arena_memory_open(struct arena_memory *memory, int fd, struct message *message)

@@ -15,6 +15,11 @@
 /* No hook's image is larger: a ruleset that needs more is refused. */
 #define MAX_IMAGE_SIZE ((size_t)1 << 30)
 
+/* A lane has ARENA_FLOW_PLACES << so many places for flows; all lanes together not more memory. */
+#define MAX_FLOW_BITS  13
+#define MIN_FLOW_BITS  7
+#define MAX_FLOWS_SIZE ((uint64_t)32 << 20)
+
 struct datapath {
 	struct program program;
 	struct arena_memory memory;
@@ -46,23 +51,37 @@ static uint64_t tick_rate(void)
 	return (1000000000ull + (uint64_t)resolution.tv_nsec / 2) / (uint64_t)resolution.tv_nsec;
 }
 
-/* Gives each lane room for flows: 2 MiB, and not more than 32 MiB in all. */
+static uint64_t flows_size(uint32_t flow_bits)
+{
+	return ARENA_FLOW_PLACES * sizeof(struct arena_flow) << flow_bits;
+}
+
+static uint64_t flow_rests_size(uint32_t flow_bits)
+{
+	return ARENA_FLOW_PLACES * sizeof(struct arena_flow_rest) << flow_bits;
+}
+
+/* Gives each lane room for flows. */
 static int take_flows(struct datapath *datapath, struct message *message)
 {
 	struct arena_root *root = arena_memory_root(&datapath->memory);
 	struct arena_block block;
 	uint64_t size;
 
-	root->flow_bits = 13;
-	while (root->flow_bits > 8 &&
-	       (root->lanes * sizeof(struct arena_flow) << root->flow_bits) > (16u << 20))
+	root->flow_bits = MAX_FLOW_BITS;
+	while (root->flow_bits > MIN_FLOW_BITS &&
+	       (flows_size(root->flow_bits) + flow_rests_size(root->flow_bits)) * root->lanes >
+		       MAX_FLOWS_SIZE)
 		root->flow_bits--;
-	size = 2 * sizeof(struct arena_flow) << root->flow_bits;
+	size = flows_size(root->flow_bits) + flow_rests_size(root->flow_bits);
 	if (arena_memory_take(&datapath->memory, size * root->lanes, &block))
 		return message_error(message, ENOMEM, "the arena has no room for flows");
 	memset(arena_memory_at(&datapath->memory, block.position), 0, block.size);
-	for (uint32_t lane = 0; lane < root->lanes; lane++)
+	for (uint32_t lane = 0; lane < root->lanes; lane++) {
 		root->lane[lane].flows = (uint32_t)(block.position + lane * size);
+		root->lane[lane].rests =
+			root->lane[lane].flows + (uint32_t)flows_size(root->flow_bits);
+	}
 	return 0;
 }
 
