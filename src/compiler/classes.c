@@ -15,138 +15,18 @@
  */
 #define MERGE_LIMIT (256u << 10)
 
-/* At @value a rule begins or ceases to accept: its bit changes. */
-struct event {
-	struct value value;
-	uint32_t bit;
-};
-
 struct classes {
 	struct rows *rows;
 	const struct lowered_field *from;
 	uint32_t n_bits;
 	uint8_t family;
+	uint32_t late;          /* SHAPE_BIT()s of all constraints */
 	struct bitset wildcard; /* bits that do not constrain the field */
 	struct bitset active;   /* bits that accept the values that the sweep is at */
-	struct event *events;
-	uint32_t n_events;
 	struct bound *bounds;
 	uint32_t n_bounds;
 	uint32_t max_bounds;
 };
-
-static int compare_events(const void *a, const void *b)
-{
-	return value_compare(((const struct event *)a)->value, ((const struct event *)b)->value);
-}
-
-#define RADIX_BITS 11u
-#define RADIX_SIZE (1u << RADIX_BITS)
-
-/* A narrow event in one number: the value above, the bit below. */
-#define KEY_SHIFT 32u
-
-/* Moves the @n keys from @from to @to, in order of one digit; false if all have the same there. */
-static bool sort_by_digit(const uint64_t *from, uint64_t *to, uint32_t n, uint32_t shift)
-{
-	uint32_t start[RADIX_SIZE + 1] = {};
-
-	for (uint32_t i = 0; i < n; i++)
-		start[(from[i] >> shift) % RADIX_SIZE + 1]++;
-	if (start[(from[0] >> shift) % RADIX_SIZE + 1] == n)
-		return false;
-	for (uint32_t i = 0; i < RADIX_SIZE; i++)
-		start[i + 1] += start[i];
-	for (uint32_t i = 0; i < n; i++)
-		to[start[(from[i] >> shift) % RADIX_SIZE]++] = from[i];
-	return true;
-}
-
-/* Sorts events of a field with @bits bits, at most 32, in time that grows with their number only.
- */
-static int sort_narrow_events(struct event *events, uint32_t n, uint32_t bits)
-{
-	_cleanup_free_ uint64_t *keys = reallocarray(NULL, n, 2 * sizeof(*keys));
-	uint64_t *from = keys, *to = keys + n;
-
-	if (!keys)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < n; i++)
-		from[i] = events[i].value.low << KEY_SHIFT | events[i].bit;
-	for (uint32_t digit = 0; digit < bits; digit += RADIX_BITS) {
-		uint64_t *sorted = to;
-
-		if (!sort_by_digit(from, to, n, KEY_SHIFT + digit))
-			continue;
-		to = from;
-		from = sorted;
-	}
-	for (uint32_t i = 0; i < n; i++)
-		events[i] = (struct event){VALUE(from[i] >> KEY_SHIFT), (uint32_t)from[i]};
-	return 0;
-}
-
-/* Rules are often written in the order of their addresses. */
-static bool events_are_sorted(const struct classes *classes)
-{
-	for (uint32_t i = 1; i < classes->n_events; i++)
-		if (compare_events(&classes->events[i - 1], &classes->events[i]) > 0)
-			return false;
-	return true;
-}
-
-static int sort_events(struct classes *classes, uint32_t bits)
-{
-	if (events_are_sorted(classes))
-		return 0;
-	if (bits <= 32 && classes->n_events >= RADIX_SIZE)
-		return sort_narrow_events(classes->events, classes->n_events, bits);
-	qsort(classes->events, classes->n_events, sizeof(*classes->events), compare_events);
-	return 0;
-}
-
-static struct value value_after(struct value value)
-{
-	value.low++;
-	if (!value.low)
-		value.high++;
-	return value;
-}
-
-/* The largest value that the (masked) field can have. */
-static struct value greatest_value(uint8_t family, const struct lowered_field *from)
-{
-	struct value maximum = field_maximum(family, from->field);
-
-	return (struct value){maximum.high & from->mask.high, maximum.low & from->mask.low};
-}
-
-static int collect_events(struct classes *classes)
-{
-	const struct lowered_field *from = classes->from;
-	struct value greatest = greatest_value(classes->family, from);
-
-	classes->events =
-		reallocarray(NULL, 2 * (size_t)from->n_intervals + 1, sizeof(*classes->events));
-	if (!classes->events)
-		return -ENOMEM;
-	for (uint32_t c = 0; c < from->n_constraints; c++) {
-		const struct constraint *constraint = &from->constraints[c];
-		const struct interval *interval = &from->intervals[constraint->first_interval];
-
-		for (uint32_t i = 0; i < constraint->n_intervals; i++, interval++) {
-			struct event *event = &classes->events[classes->n_events];
-
-			*event++ = (struct event){interval->first, constraint->bit};
-			classes->n_events++;
-			if (value_compare(interval->last, greatest) >= 0)
-				continue;
-			*event = (struct event){value_after(interval->last), constraint->bit};
-			classes->n_events++;
-		}
-	}
-	return 0;
-}
 
 static int find_wildcard(struct classes *classes)
 {
@@ -157,7 +37,7 @@ static int find_wildcard(struct classes *classes)
 		return -ENOMEM;
 	for (uint32_t bit = 0, c = 0; bit < classes->n_bits; bit++) {
 		if (c < from->n_constraints && from->constraints[c].bit == bit)
-			c++;
+			classes->late |= from->constraints[c++].late;
 		else
 			bitset_toggle(&classes->wildcard, bit);
 	}
@@ -166,38 +46,52 @@ static int find_wildcard(struct classes *classes)
 
 static bool should_merge(const struct classes *classes)
 {
-	uint64_t rows = (uint64_t)classes->n_events + 1;
+	uint64_t rows = classes->from->events.n + 1ull;
 
 	return rows * classes->wildcard.used_words * sizeof(uint64_t) <= MERGE_LIMIT;
+}
+
+/* The values from @value on have the row of the bits that are active. */
+static int add_class(struct classes *classes, struct value value)
+{
+	uint32_t row;
+
+	if (rows_find(classes->rows, &classes->active, &row))
+		return -ENOMEM;
+	if (classes->n_bounds && classes->bounds[classes->n_bounds - 1].row == row)
+		return 0;
+	if (GROW(classes->bounds, classes->max_bounds, classes->n_bounds + 1))
+		return -ENOMEM;
+	classes->bounds[classes->n_bounds++] = (struct bound){value, row};
+	return 0;
 }
 
 /* Goes through the values in order; each stretch without an event is a class. */
 static int sweep(struct classes *classes, uint64_t *ret_weight)
 {
-	const struct event *event = classes->events;
-	const struct event *end = event + classes->n_events;
+	const struct event_list *events = &classes->from->events;
 	struct value value = VALUE(0);
 	uint64_t words = 0, stretches = 0;
+	uint32_t next = 0;
 
 	for (;;) {
-		uint32_t row;
 		int error;
 
-		while (event < end && !value_compare(event->value, value))
-			bitset_toggle(&classes->active, event++->bit);
-		error = rows_find(classes->rows, &classes->active, &row);
+		for (; next < events->n; next++) {
+			struct event event = event_list_at(events, next);
+
+			if (value_compare(event.value, value))
+				break;
+			bitset_toggle(&classes->active, event.bit);
+		}
+		error = add_class(classes, value);
 		if (error)
 			return error;
 		words += classes->active.used_words;
 		stretches++;
-		if (!classes->n_bounds || classes->bounds[classes->n_bounds - 1].row != row) {
-			if (GROW(classes->bounds, classes->max_bounds, classes->n_bounds + 1))
-				return -ENOMEM;
-			classes->bounds[classes->n_bounds++] = (struct bound){value, row};
-		}
-		if (event == end || classes->rows->writer->full)
+		if (next == events->n || classes->rows->writer->full)
 			break;
-		value = event->value;
+		value = event_list_at(events, next).value;
 	}
 	*ret_weight = words * 64 / stretches;
 	return 0;
@@ -209,8 +103,7 @@ static int find_shape_row(struct classes *classes, enum shape shape, bool merged
 {
 	const struct lowered_field *from = classes->from;
 	struct bitset *set = &classes->active;
-
-	bool late = from->late & SHAPE_BIT(shape);
+	bool late = classes->late & SHAPE_BIT(shape);
 
 	*ret_row = 0;
 	if (!late && (merged || !classes->wildcard.top))
@@ -229,17 +122,6 @@ static int find_special_rows(struct classes *classes, bool merged, struct image_
 	for (int shape = 0; shape < SHAPE_COUNT && !error; shape++)
 		error = find_shape_row(classes, shape, merged, &field->wildcard[shape]);
 	return error;
-}
-
-static uint32_t field_bits(uint8_t family, enum field field)
-{
-	struct value maximum = field_maximum(family, field);
-
-	if (maximum.high)
-		return 128;
-	if (maximum.low > UINT16_MAX)
-		return 32;
-	return maximum.low > UINT8_MAX ? 16 : 8;
 }
 
 /* SHAPE_BIT()s of the packets whose transport header has the field. */
@@ -271,12 +153,11 @@ static int write_field(struct classes *classes, struct image *image, struct imag
 		       uint64_t *ret_weight)
 {
 	const struct lowered_field *from = classes->from;
-	uint32_t bits = field_bits(classes->family, from->field);
 	bool merged;
 	int error;
 
 	describe_field(from, field);
-	if (find_wildcard(classes) || collect_events(classes) || sort_events(classes, bits))
+	if (find_wildcard(classes))
 		return -ENOMEM;
 	merged = should_merge(classes);
 	if (merged)
@@ -286,7 +167,8 @@ static int write_field(struct classes *classes, struct image *image, struct imag
 		error = find_special_rows(classes, merged, field);
 	if (error || classes->rows->writer->full)
 		return error;
-	lookup_write(classes->rows->writer, classes->bounds, classes->n_bounds, bits, field);
+	lookup_write(classes->rows->writer, classes->bounds, classes->n_bounds,
+		     lowered_field_bits(classes->family, from->field), field);
 	key_add(image, classes->family, field, classes->bounds, classes->n_bounds);
 	return 0;
 }
@@ -305,7 +187,6 @@ int classes_write(struct rows *rows, const struct lowered *lowered,
 
 	bitset_free(&classes.wildcard);
 	bitset_free(&classes.active);
-	free(classes.events);
 	free(classes.bounds);
 	return error;
 }

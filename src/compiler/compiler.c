@@ -4,17 +4,32 @@
 #include "common/cleanup.h"
 #include "compiler/classes.h"
 #include "compiler/key.h"
-#include "compiler/lower.h"
+#include "compiler/layout.h"
 #include "compiler/rows.h"
+#include "compiler/splice.h"
 #include "compiler/writer.h"
 
 #include <errno.h>
 #include <string.h>
 
+/*
+ * Bytes. A rule with five fields takes 140, in IPv6 200; one whose fields have hundreds of
+ * intervals takes thousands, and such tables are lowered anew each time.
+ */
+#define KEPT_LIMIT ((size_t)32 << 20)
+
+struct compilation {
+	const struct ruleset *ruleset;
+	unsigned int hook;
+	struct layout layout;
+	struct lowered *lowered;
+};
+
 /* A field of the image and how selective it is. */
 struct weighed_field {
 	struct image_field field;
 	uint64_t weight;
+	uint32_t number; /* in the order in which they are written */
 };
 
 static int compare_weights(const void *a, const void *b)
@@ -23,7 +38,7 @@ static int compare_weights(const void *a, const void *b)
 
 	if (one->weight != other->weight)
 		return one->weight < other->weight ? -1 : 1;
-	return (int)one->field.field - (int)other->field.field;
+	return (int)one->number - (int)other->number;
 }
 
 /* Every bit accepts every value of it: an image has a field even if its rules have no conditions.
@@ -33,25 +48,44 @@ static const struct lowered_field unconstrained = {
 	.mask = VALUE_ALL_BITS,
 };
 
+/* What counts is which fields there are, not when a rule was the first to name them. */
+static int compare_fields(const void *a, const void *b)
+{
+	const struct lowered_field *one = *(const struct lowered_field *const *)a;
+	const struct lowered_field *other = *(const struct lowered_field *const *)b;
+
+	if (one->field != other->field)
+		return one->field < other->field ? -1 : 1;
+	return value_compare(one->mask, other->mask);
+}
+
+/* Those that constrain anything, at least one, in an order of their own. Returns their number. */
+static uint32_t sort_fields(const struct lowered *lowered,
+			    const struct lowered_field *sorted[static IMAGE_MAX_FIELDS])
+{
+	uint32_t n_fields = 0;
+
+	for (uint32_t i = 0; i < lowered->n_fields; i++)
+		if (lowered->fields[i].n_constraints)
+			sorted[n_fields++] = &lowered->fields[i];
+	if (!n_fields)
+		sorted[n_fields++] = &unconstrained;
+	qsort(sorted, n_fields, sizeof(sorted[0]), compare_fields);
+	return n_fields;
+}
+
 /* Most selective first: the walk stops looking as soon as nothing is left. */
 static int write_fields(struct rows *rows, const struct lowered *lowered, struct image *image)
 {
+	const struct lowered_field *sorted[IMAGE_MAX_FIELDS];
 	struct weighed_field fields[IMAGE_MAX_FIELDS] = {};
-	uint32_t n_fields = 0;
+	uint32_t n_fields = sort_fields(lowered, sorted);
 	int error = 0;
 
-	for (uint32_t i = 0; i < lowered->n_fields && !error; i++) {
-		/* All its constraints turned out to be implied by others. */
-		if (!lowered->fields[i].n_constraints)
-			continue;
-		error = classes_write(rows, lowered, &lowered->fields[i], image,
-				      &fields[n_fields].field, &fields[n_fields].weight);
-		n_fields++;
-	}
-	if (!n_fields) {
-		error = classes_write(rows, lowered, &unconstrained, image, &fields[0].field,
-				      &fields[0].weight);
-		n_fields = 1;
+	for (uint32_t i = 0; i < n_fields && !error; i++) {
+		fields[i].number = i;
+		error = classes_write(rows, lowered, sorted[i], image, &fields[i].field,
+				      &fields[i].weight);
 	}
 	if (error)
 		return error;
@@ -72,23 +106,79 @@ static uint32_t write_copy(struct writer *writer, const void *data, size_t size)
 	return offset;
 }
 
-static void write_rules(struct writer *writer, const struct lowered *lowered, struct image *image)
+static void write_chains(struct writer *writer, const struct layout *layout,
+			 const struct lowered *lowered, struct image *image)
 {
-	uint32_t residuals = write_copy(writer, lowered->residuals, lowered->residuals_size);
-	struct image_rule *rules;
+	struct image_chain *chains;
 
-	image->rules =
-		write_copy(writer, lowered->rules, lowered->n_bits * sizeof(*lowered->rules));
+	image->n_chains = layout->n_chains;
+	image->chains = writer_reserve(writer, layout->n_chains * sizeof(*chains));
 	if (writer->full)
 		return;
-	rules = writer_at(writer, image->rules);
-	for (uint32_t bit = 0; bit < lowered->n_bits; bit++)
-		if (rules[bit].residuals)
-			rules[bit].residuals += residuals - 1;
+	chains = writer_at(writer, image->chains);
+	for (uint32_t i = 0; i < layout->n_chains; i++)
+		chains[i] = (struct image_chain){
+			.begin = lowered->rules[layout->first_counter[i]].first_bit,
+			.end = lowered->rules[layout->first_counter[i + 1]].first_bit,
+		};
 }
 
-static int write_image(struct writer *writer, const struct lowered *lowered)
+static uint8_t image_verdict(enum verdict verdict)
 {
+	static const uint8_t verdicts[] = {
+		[VERDICT_ACCEPT] = IMAGE_ACCEPT, [VERDICT_DROP] = IMAGE_DROP,
+		[VERDICT_RETURN] = IMAGE_RETURN, [VERDICT_CONTINUE] = IMAGE_CONTINUE,
+		[VERDICT_JUMP] = IMAGE_JUMP,     [VERDICT_GOTO] = IMAGE_GOTO,
+	};
+
+	return verdicts[verdict];
+}
+
+/* The bits of rule number @number: its alternatives, which differ only in their conditions. */
+static void write_rule(const struct compilation *compilation, uint32_t number, uint32_t residuals,
+		       struct image_rule *rules)
+{
+	const struct layout *layout = &compilation->layout;
+	const struct lowered *lowered = compilation->lowered;
+	const struct entry *entry =
+		&compilation->ruleset->entries[layout->entry_of_counter[number]];
+	bool jumps = entry->verdict == VERDICT_JUMP || entry->verdict == VERDICT_GOTO;
+	uint32_t next = lowered->rules[number + 1].first_bit;
+
+	for (uint32_t i = lowered->rules[number].first_bit; i < next; i++) {
+		const struct lowered_bit *bit = &lowered->bits[i];
+
+		rules[i] = (struct image_rule){
+			.counter = number,
+			.next = next,
+			.chain = layout->number_of_chain[entry->chain],
+			.target = jumps ? layout->number_of_chain[entry->target] : 0,
+			.residuals = bit->residuals ? residuals + bit->residuals - 1 : 0,
+			.verdict = image_verdict(entry->verdict),
+			.hotdrop = (uint8_t)bit->hotdrop,
+		};
+	}
+}
+
+static void write_rules(struct writer *writer, const struct compilation *compilation,
+			struct image *image)
+{
+	const struct lowered *lowered = compilation->lowered;
+	uint32_t residuals = write_copy(writer, lowered->residuals, lowered->residuals_size);
+
+	image->rules = writer_reserve(writer, lowered->n_bits * sizeof(struct image_rule));
+	if (writer->full)
+		return;
+	for (uint32_t i = 0; i < lowered->n_rules; i++) {
+		image->needs |= lowered->rules[i].needs;
+		write_rule(compilation, i, residuals, writer_at(writer, image->rules));
+	}
+}
+
+static int write_image(struct writer *writer, const struct compilation *compilation)
+{
+	const struct layout *layout = &compilation->layout;
+	const struct lowered *lowered = compilation->lowered;
 	uint32_t offset = writer_reserve(writer, sizeof(struct image));
 	struct image *image = writer_at(writer, offset);
 	struct rows rows;
@@ -99,55 +189,103 @@ static int write_image(struct writer *writer, const struct lowered *lowered)
 	*image = (struct image){
 		.levels = rows_levels(lowered->n_bits),
 		.n_bits = lowered->n_bits,
-		.n_chains = lowered->n_chains,
-		.n_counters = lowered->n_counters,
-		.needs = lowered->needs,
-		.depth = lowered->depth,
-		.policy = lowered->policy,
+		.n_counters = layout->n_rules + 1,
+		.depth = layout->depth,
+		.policy = image_verdict(compilation->ruleset->entries[layout->policy].verdict),
 	};
 	error = rows_init(&rows, writer, image->levels);
 	if (error)
 		return error;
-	image->chains =
-		write_copy(writer, lowered->chains, lowered->n_chains * sizeof(*lowered->chains));
-	write_rules(writer, lowered, image);
+	write_chains(writer, layout, lowered, image);
+	write_rules(writer, compilation, image);
 	error = write_fields(&rows, lowered, image);
 	rows_free(&rows);
 	image->size = (uint32_t)writer->used;
 	return error;
 }
 
-int compiler_compile(const struct ruleset *ruleset, unsigned int hook, void *memory,
-		     size_t capacity, struct compiled *ret_compiled, struct message *message)
+static int lower(struct compilation *compilation, const struct compiled_before *before,
+		 struct message *message)
+{
+	struct lowered_before lowered_before = {};
+
+	if (before && before->compiled->lowered)
+		lowered_before = (struct lowered_before){
+			.ruleset = before->ruleset,
+			.entry_of_counter = before->compiled->entry_of_counter,
+			.lowered = before->compiled->lowered,
+		};
+	return lower_layout(compilation->ruleset, &compilation->layout,
+			    lowered_before.lowered ? &lowered_before : NULL, compilation->lowered,
+			    message);
+}
+
+static int compile(struct compilation *compilation, const struct compiled_before *before,
+		   struct writer *writer, struct message *message)
+{
+	int error = layout_hook(compilation->ruleset, compilation->hook, &compilation->layout);
+
+	compilation->lowered = calloc(1, sizeof(*compilation->lowered));
+	if (!compilation->lowered)
+		return -ENOMEM;
+	if (!error)
+		error = lower(compilation, before, message);
+	if (!error)
+		error = write_image(writer, compilation);
+	if (!error && writer->full)
+		error = message_error(
+			message, E2BIG,
+			"the rules of %s need more than %zu MiB for their bit vectors",
+			ruleset_base_chain(compilation->ruleset, compilation->hook)->name,
+			writer->capacity >> 20);
+	return error;
+}
+
+static void free_lowered(struct lowered *lowered)
+{
+	if (lowered)
+		lowered_free(lowered);
+	free(lowered);
+}
+
+/* What @lowered is, if it is worth its memory. */
+static struct lowered *keep_lowered(struct lowered *lowered)
+{
+	if (lowered_trim(lowered) <= KEPT_LIMIT)
+		return lowered;
+	free_lowered(lowered);
+	return NULL;
+}
+
+int compiler_compile(const struct ruleset *ruleset, unsigned int hook,
+		     const struct compiled_before *before, void *memory, size_t capacity,
+		     struct compiled *ret_compiled, struct message *message)
 {
 	/* Offsets have 32 bits. */
 	struct writer writer = {.memory = memory,
 				.capacity = capacity < UINT32_MAX ? capacity : UINT32_MAX};
-	struct lowered lowered;
-	int error = lower_hook(ruleset, hook, &lowered, message);
+	struct compilation compilation = {.ruleset = ruleset, .hook = hook};
+	int error = compile(&compilation, before, &writer, message);
 
-	if (!error)
-		error = write_image(&writer, &lowered);
-	if (!error && writer.full)
-		error = message_error(
-			message, E2BIG,
-			"the rules of %s need more than %zu MiB for their bit vectors",
-			ruleset_base_chain(ruleset, hook)->name, capacity >> 20);
 	if (error == -ENOMEM && message && !message->text[0])
 		message_error(message, ENOMEM, "out of memory while compiling the rules");
 	if (!error)
 		*ret_compiled = (struct compiled){
 			.size = (uint32_t)writer.used,
-			.depth = lowered.depth,
-			.n_counters = lowered.n_counters,
-			.entry_of_counter = take_pointer(lowered.entry_of_counter),
+			.depth = compilation.layout.depth,
+			.n_counters = compilation.layout.n_rules + 1,
+			.entry_of_counter = take_pointer(compilation.layout.entry_of_counter),
+			.lowered = keep_lowered(take_pointer(compilation.lowered)),
 		};
-	lowered_free(&lowered);
+	free_lowered(compilation.lowered);
+	layout_free(&compilation.layout);
 	return error;
 }
 
 void compiled_free(struct compiled *compiled)
 {
 	free(compiled->entry_of_counter);
+	free_lowered(compiled->lowered);
 	compiled->entry_of_counter = NULL;
+	compiled->lowered = NULL;
 }

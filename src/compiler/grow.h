@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Arrays that grow. */
+/* Arrays that grow, and shrink to what they hold. */
 #pragma once
 
 #include <errno.h>
@@ -27,3 +27,18 @@ static inline int grow_array(void **array, uint32_t *max, uint64_t needed, size_
 }
 
 #define GROW(array, max, needed) grow_array((void **)&(array), &(max), needed, sizeof(*(array)))
+
+/* Gives back the room behind the first @n elements, if there is any. Returns their size in bytes.
+ */
+static inline size_t trim_array(void **array, uint32_t *max, uint32_t n, size_t size)
+{
+	void *trimmed = n < *max ? realloc(*array, (n + !n) * size) : NULL;
+
+	if (trimmed) {
+		*array = trimmed;
+		*max = n + !n;
+	}
+	return n * size;
+}
+
+#define TRIM(array, max, n) trim_array((void **)&(array), &(max), n, sizeof(*(array)))

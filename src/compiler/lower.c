@@ -2,7 +2,6 @@
 #include "compiler/lower.h"
 
 #include "common/cleanup.h"
-#include "compiler/chains.h"
 #include "compiler/conjunction.h"
 #include "compiler/grow.h"
 
@@ -16,7 +15,7 @@ struct lowering {
 	const struct ruleset *ruleset;
 	struct lowered *out;
 	struct message *message;
-	uint32_t *chain_number; /* by index in the ruleset: position in the image */
+	uint32_t needs; /* of the rule at hand */
 	struct predicate predicate;
 	struct conjunction alternatives[MAX_ALTERNATIVES];
 	uint32_t n_alternatives;
@@ -24,6 +23,26 @@ struct lowering {
 
 /* So many fields with a mask leave a place for each of those without. */
 #define MAX_MASKED_FIELDS (IMAGE_MAX_FIELDS - FIELD_COUNT)
+
+uint32_t lowered_field_bits(uint8_t family, enum field field)
+{
+	struct value maximum = field_maximum(family, field);
+
+	if (maximum.high)
+		return 128;
+	if (maximum.low > UINT16_MAX)
+		return 32;
+	return maximum.low > UINT8_MAX ? 16 : 8;
+}
+
+static void add_field(struct lowered *out, enum field field, struct value mask)
+{
+	out->fields[out->n_fields++] = (struct lowered_field){
+		.field = field,
+		.mask = mask,
+		.events.is_wide = lowered_field_bits(out->family, field) > 32,
+	};
+}
 
 /* Number of the lowered field, made if it is new; IMAGE_MAX_FIELDS if there is no room for it. */
 static uint32_t find_field(struct lowered *out, enum field field, struct value mask)
@@ -37,10 +56,12 @@ static uint32_t find_field(struct lowered *out, enum field field, struct value m
 			return i;
 		n_masked += !!value_compare(fields[i].mask, VALUE_ALL_BITS);
 	}
-	if (masked && n_masked == MAX_MASKED_FIELDS)
+	if (masked && n_masked == MAX_MASKED_FIELDS) {
+		out->exhausted = true;
 		return IMAGE_MAX_FIELDS;
-	fields[out->n_fields] = (struct lowered_field){.field = field, .mask = mask};
-	return out->n_fields++;
+	}
+	add_field(out, field, mask);
+	return out->n_fields - 1;
 }
 
 /* Does the constraint on FIELD_CONNTRACK tell apart connections with and without NAT? */
@@ -88,10 +109,10 @@ static int lower_requirement(struct lowering *lowering, struct conjunction *conj
 		lowering->predicate.intervals + requirement->first_interval;
 	uint32_t number = find_field(lowering->out, requirement->field, requirement->mask);
 
-	lowering->out->needs |= needs_of(requirement->field);
+	lowering->needs |= needs_of(requirement->field);
 	if (requirement->field == FIELD_CONNTRACK &&
 	    looks_at_nat(intervals, requirement->n_intervals))
-		lowering->out->needs |= IMAGE_NEEDS_NAT;
+		lowering->needs |= IMAGE_NEEDS_NAT;
 	return conjunction_require(conjunction, number, requirement, intervals);
 }
 
@@ -128,11 +149,11 @@ static int lower_step(struct lowering *lowering, struct conjunction *conjunction
 	case STEP_REQUIRE:
 		return lower_requirement(lowering, conjunction, &step->requirement[0]);
 	case STEP_HOTDROP:
-		lowering->out->needs |= IMAGE_NEEDS_TRANSPORT;
+		lowering->needs |= IMAGE_NEEDS_TRANSPORT;
 		return conjunction_hotdrop(conjunction, step->shapes);
 	case STEP_RESIDUAL:
 		if (step->residual.kind == RESIDUAL_TCP_OPTION)
-			lowering->out->needs |= IMAGE_NEEDS_TRANSPORT;
+			lowering->needs |= IMAGE_NEEDS_TRANSPORT;
 		return conjunction_residual(conjunction, step->residual.kind, 0,
 					    operands + step->residual.operand, step->residual.size);
 	default:
@@ -188,25 +209,40 @@ static void drop_implied_shape(const struct lowered *lowered, struct conjunction
 	}
 }
 
-static int store_constraint(struct lowered_field *to, uint32_t bit,
+static struct value value_after(struct value value)
+{
+	value.low++;
+	if (!value.low)
+		value.high++;
+	return value;
+}
+
+/* The largest value that the (masked) field can have. */
+static struct value greatest_value(uint8_t family, const struct lowered_field *field)
+{
+	struct value maximum = field_maximum(family, field->field);
+
+	return (struct value){maximum.high & field->mask.high, maximum.low & field->mask.low};
+}
+
+static int store_constraint(struct lowered *out, uint32_t number, uint32_t bit,
 			    const struct conjunction_field *from)
 {
-	struct constraint constraint = {
-		.bit = bit,
-		.first_interval = to->n_intervals,
-		.n_intervals = from->n_intervals,
-		.late = from->late,
-	};
+	struct lowered_field *to = &out->fields[number];
+	struct value greatest = greatest_value(out->family, to);
 
-	if (GROW(to->intervals, to->max_intervals, to->n_intervals + from->n_intervals) ||
+	if (event_list_reserve(&to->events, to->events.n + 2ull * from->n_intervals) ||
 	    GROW(to->constraints, to->max_constraints, to->n_constraints + 1))
 		return -ENOMEM;
-	if (from->n_intervals)
-		memcpy(to->intervals + to->n_intervals, from->intervals,
-		       from->n_intervals * sizeof(*from->intervals));
-	to->n_intervals += from->n_intervals;
-	to->constraints[to->n_constraints++] = constraint;
-	to->late |= from->late;
+	to->constraints[to->n_constraints++] = (struct constraint){bit, from->late};
+	for (uint32_t i = 0; i < from->n_intervals; i++) {
+		const struct interval *interval = &from->intervals[i];
+
+		event_list_add(&to->events, (struct event){interval->first, bit});
+		if (value_compare(interval->last, greatest) < 0)
+			event_list_add(&to->events,
+				       (struct event){value_after(interval->last), bit});
+	}
 	return 0;
 }
 
@@ -229,69 +265,50 @@ static uint32_t store_residuals(struct lowered *out, struct conjunction *conjunc
 	return position + 1;
 }
 
-static int store_bit(struct lowering *lowering, struct conjunction *conjunction,
-		     const struct image_rule *rule)
+int lowered_refuse_bits(struct message *message)
+{
+	return message_error(message, E2BIG,
+			     "more than %u rules (with their alternatives) can be reached from one "
+			     "built-in chain",
+			     IMAGE_MAX_BITS);
+}
+
+static int store_bit(struct lowering *lowering, struct conjunction *conjunction)
 {
 	struct lowered *out = lowering->out;
 	uint32_t bit = out->n_bits;
 	int error = 0;
 
 	if (bit >= IMAGE_MAX_BITS)
-		return message_error(lowering->message, E2BIG,
-				     "more than %u rules (with their alternatives) can be reached "
-				     "from one built-in chain",
-				     IMAGE_MAX_BITS);
-	if (GROW(out->rules, out->max_bits, bit + 1))
+		return lowered_refuse_bits(lowering->message);
+	if (GROW(out->bits, out->max_bits, bit + 1))
 		return -ENOMEM;
-	out->rules[bit] = *rule;
-	out->rules[bit].hotdrop = (uint8_t)conjunction->hotdrop;
-	out->rules[bit].residuals = store_residuals(out, conjunction, &error);
+	out->bits[bit] = (struct lowered_bit){
+		.residuals = store_residuals(out, conjunction, &error),
+		.hotdrop = conjunction->hotdrop,
+	};
 	out->n_bits++;
 	drop_implied_shape(out, conjunction);
 	for (uint32_t i = 0; i < conjunction->n_fields && !error; i++)
 		if (conjunction->fields[i].used)
-			error = store_constraint(&out->fields[i], bit, &conjunction->fields[i]);
+			error = store_constraint(out, i, bit, &conjunction->fields[i]);
 	return error;
 }
 
-static uint8_t image_verdict(enum verdict verdict)
+static int store_alternatives(struct lowering *lowering)
 {
-	static const uint8_t verdicts[] = {
-		[VERDICT_ACCEPT] = IMAGE_ACCEPT, [VERDICT_DROP] = IMAGE_DROP,
-		[VERDICT_RETURN] = IMAGE_RETURN, [VERDICT_CONTINUE] = IMAGE_CONTINUE,
-		[VERDICT_JUMP] = IMAGE_JUMP,     [VERDICT_GOTO] = IMAGE_GOTO,
-	};
-
-	return verdicts[verdict];
-}
-
-static int store_alternatives(struct lowering *lowering, const struct entry *entry,
-			      uint32_t counter)
-{
-	struct lowered *out = lowering->out;
-	bool jumps = entry->verdict == VERDICT_JUMP || entry->verdict == VERDICT_GOTO;
-	struct image_rule rule = {
-		.counter = counter,
-		.chain = lowering->chain_number[entry->chain],
-		.target = jumps ? lowering->chain_number[entry->target] : 0,
-		.verdict = image_verdict(entry->verdict),
-	};
-	uint32_t first = out->n_bits;
-
 	for (uint32_t i = 0; i < lowering->n_alternatives; i++) {
 		int error = 0;
 
 		if (conjunction_possible(&lowering->alternatives[i]))
-			error = store_bit(lowering, &lowering->alternatives[i], &rule);
+			error = store_bit(lowering, &lowering->alternatives[i]);
 		if (error)
 			return error;
 	}
-	for (uint32_t bit = first; bit < out->n_bits; bit++)
-		out->rules[bit].next = out->n_bits;
 	return 0;
 }
 
-static int lower_rule(struct lowering *lowering, uint32_t index, uint32_t counter)
+static int lower_rule(struct lowering *lowering, uint32_t index)
 {
 	const struct ruleset *ruleset = lowering->ruleset;
 	const struct entry *entry = &ruleset->entries[index];
@@ -299,10 +316,11 @@ static int lower_rule(struct lowering *lowering, uint32_t index, uint32_t counte
 
 	predicate_clear(&lowering->predicate);
 	ruleset_compile_entry(ruleset, index, &lowering->predicate);
+	lowering->needs = 0;
 	lowering->n_alternatives = 1;
 	error = lowering->predicate.failed ? -ENOMEM : lower_steps(lowering);
 	if (!error)
-		error = store_alternatives(lowering, entry, counter);
+		error = store_alternatives(lowering);
 	for (uint32_t i = 0; i < lowering->n_alternatives; i++)
 		conjunction_clear(&lowering->alternatives[i]);
 	if (error == -E2BIG && lowering->message && !lowering->message->text[0])
@@ -314,83 +332,69 @@ static int lower_rule(struct lowering *lowering, uint32_t index, uint32_t counte
 	return error;
 }
 
-static int lower_chain(struct lowering *lowering, const struct chain *chain)
+static int lower_all(struct lowering *lowering, const uint32_t *entries, uint32_t n)
 {
 	struct lowered *out = lowering->out;
-	struct image_chain *range = &out->chains[out->n_chains++];
 	int error = 0;
 
-	range->begin = out->n_bits;
-	for (uint32_t index = chain->first; index < chain->end && !error; index++) {
-		out->entry_of_counter[out->n_counters] = index;
-		error = lower_rule(lowering, index, out->n_counters++);
+	out->rules = calloc(n + 1ull, sizeof(*out->rules));
+	if (!out->rules)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n && !error; i++) {
+		out->rules[i].first_bit = out->n_bits;
+		error = lower_rule(lowering, entries[i]);
+		out->rules[i].needs = lowering->needs;
 	}
-	range->end = out->n_bits;
+	out->rules[n].first_bit = out->n_bits;
+	out->n_rules = n;
+	for (uint32_t i = 0; i < out->n_fields && !error; i++)
+		error = event_list_sort(&out->fields[i].events);
 	return error;
 }
 
-static int lower_chains(struct lowering *lowering, unsigned int hook)
+int lower_rules(const struct ruleset *ruleset, const struct layout *layout, uint32_t first,
+		uint32_t end, const struct lowered *known, struct lowered *ret_lowered,
+		struct message *message)
 {
-	const struct ruleset *ruleset = lowering->ruleset;
-	struct lowered *out = lowering->out;
-	uint32_t n_chains = 0;
-	int error;
-
-	for (uint32_t i = 0; i < ruleset->n_chains; i++)
-		if (ruleset->chains[i].hooks & HOOK_BIT(hook))
-			lowering->chain_number[i] = n_chains++;
-	out->chains = calloc(n_chains + 1, sizeof(*out->chains));
-	out->entry_of_counter = calloc(ruleset->n_entries + 1, sizeof(*out->entry_of_counter));
-	if (!out->chains || !out->entry_of_counter)
-		return -ENOMEM;
-
-	/* Base chains come first in a ruleset: chain 0 of the image is this hook's. */
-	for (uint32_t i = 0; i < ruleset->n_chains; i++) {
-		const struct chain *chain = &ruleset->chains[i];
-
-		if (!(chain->hooks & HOOK_BIT(hook)))
-			continue;
-		error = lower_chain(lowering, chain);
-		if (error)
-			return error;
-	}
-	return 0;
-}
-
-int lower_hook(const struct ruleset *ruleset, unsigned int hook, struct lowered *ret_lowered,
-	       struct message *message)
-{
-	const struct chain *base = ruleset_base_chain(ruleset, hook);
-	_cleanup_free_ uint32_t *chain_number = calloc(ruleset->n_chains, sizeof(*chain_number));
 	_cleanup_free_ struct lowering *lowering = calloc(1, sizeof(*lowering));
 	int error;
 
-	*ret_lowered = (struct lowered){};
-	if (!chain_number || !lowering)
+	*ret_lowered = (struct lowered){.family = ruleset->family};
+	if (!lowering)
 		return -ENOMEM;
+	for (uint32_t i = 0; known && i < known->n_fields; i++)
+		add_field(ret_lowered, known->fields[i].field, known->fields[i].mask);
 	lowering->ruleset = ruleset;
 	lowering->out = ret_lowered;
-	ret_lowered->family = ruleset->family;
 	lowering->message = message;
-	lowering->chain_number = chain_number;
-	error = lower_chains(lowering, hook);
+	error = lower_all(lowering, layout->entry_of_counter + first, end - first);
 	predicate_free(&lowering->predicate);
-	if (error)
-		return error;
-	ret_lowered->entry_of_counter[ret_lowered->n_counters++] = base->end;
-	ret_lowered->policy = image_verdict(ruleset->entries[base->end].verdict);
-	return chains_depth(ruleset, hook, &ret_lowered->depth);
+	return error;
+}
+
+size_t lowered_trim(struct lowered *lowered)
+{
+	size_t size = sizeof(*lowered) + lowered->n_rules * sizeof(*lowered->rules);
+
+	size += TRIM(lowered->bits, lowered->max_bits, lowered->n_bits);
+	size += TRIM(lowered->residuals, lowered->max_residuals, lowered->residuals_size);
+	for (uint32_t i = 0; i < lowered->n_fields; i++) {
+		struct lowered_field *field = &lowered->fields[i];
+
+		size += TRIM(field->constraints, field->max_constraints, field->n_constraints);
+		size += event_list_trim(&field->events);
+	}
+	return size;
 }
 
 void lowered_free(struct lowered *lowered)
 {
 	for (uint32_t i = 0; i < lowered->n_fields; i++) {
 		free(lowered->fields[i].constraints);
-		free(lowered->fields[i].intervals);
+		event_list_free(&lowered->fields[i].events);
 	}
-	free(lowered->chains);
 	free(lowered->rules);
+	free(lowered->bits);
 	free(lowered->residuals);
-	free(lowered->entry_of_counter);
 	*lowered = (struct lowered){};
 }

@@ -44,17 +44,22 @@ static int place_image(struct arena_memory *memory, const struct scratch *scratc
 }
 
 static int new_image(const struct generation_resources *resources, const struct ruleset *ruleset,
-		     unsigned int hook, struct hook_image **ret_image, struct message *message)
+		     int hook, const struct generation *before, struct hook_image **ret_image,
+		     struct message *message)
 {
 	const struct scratch *scratch = resources->scratch;
 	struct hook_image *image = calloc(1, sizeof(*image));
+	struct compiled_before compiled_before;
 	int error;
 
 	if (!image)
 		return message_error(message, ENOMEM, "out of memory");
 	image->references = 1;
-	error = compiler_compile(ruleset, hook, scratch->memory, scratch->size, &image->compiled,
-				 message);
+	if (before)
+		compiled_before =
+			(struct compiled_before){before->ruleset, &before->images[hook]->compiled};
+	error = compiler_compile(ruleset, hook_numbers[hook], before ? &compiled_before : NULL,
+				 scratch->memory, scratch->size, &image->compiled, message);
 	if (!error)
 		error = place_image(resources->memory, scratch, image, message);
 	if (error) {
@@ -86,16 +91,16 @@ static uint32_t counters_per_lane(const struct hook_image *image)
 }
 
 static int take_hook(const struct generation_resources *resources, struct generation *generation,
-		     int hook, const struct generation *model, struct message *message)
+		     int hook, const struct generation *before, bool same, struct message *message)
 {
 	uint64_t size;
 	int error = 0;
 
-	if (model) {
-		generation->images[hook] = model->images[hook];
+	if (same) {
+		generation->images[hook] = before->images[hook];
 		generation->images[hook]->references++;
 	} else {
-		error = new_image(resources, generation->ruleset, hook_numbers[hook],
+		error = new_image(resources, generation->ruleset, hook, before,
 				  &generation->images[hook], message);
 	}
 	if (error)
@@ -147,9 +152,10 @@ static void describe_hook(const struct arena_memory *memory, const struct genera
 }
 
 static int fill_generation(const struct generation_resources *resources,
-			   struct generation *generation, const struct generation *model,
+			   struct generation *generation, const struct generation *before,
 			   struct message *message)
 {
+	bool same = before && ruleset_equal(before->ruleset, generation->ruleset);
 	struct arena_memory *memory = resources->memory;
 	struct arena_generation *header;
 	int error;
@@ -159,7 +165,7 @@ static int fill_generation(const struct generation_resources *resources,
 		return message_error(message, ENOMEM, "out of memory");
 	error = take_zeroed(memory, sizeof(*header), &generation->header, message);
 	for (int hook = 0; hook < ARENA_HOOKS && !error; hook++)
-		error = take_hook(resources, generation, hook, model, message);
+		error = take_hook(resources, generation, hook, before, same, message);
 	if (error)
 		return error;
 	header = arena_memory_at(memory, generation->header.position);
@@ -169,7 +175,7 @@ static int fill_generation(const struct generation_resources *resources,
 }
 
 int generation_new(const struct generation_resources *resources, struct ruleset *ruleset,
-		   const struct generation *model, struct generation **ret_generation,
+		   const struct generation *before, struct generation **ret_generation,
 		   struct message *message)
 {
 	struct generation *generation = calloc(1, sizeof(*generation));
@@ -177,11 +183,9 @@ int generation_new(const struct generation_resources *resources, struct ruleset 
 
 	if (!generation)
 		return message_error(message, ENOMEM, "out of memory");
-	if (model && !ruleset_equal(model->ruleset, ruleset))
-		model = NULL;
 	generation->ruleset = ruleset;
 	generation->lanes = resources->lanes;
-	error = fill_generation(resources, generation, model, message);
+	error = fill_generation(resources, generation, before, message);
 	scratch_trim(resources->scratch);
 	if (error) {
 		generation->ruleset = NULL;

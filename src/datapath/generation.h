@@ -39,12 +39,13 @@ struct generation_resources {
 };
 
 /*
- * Compiles @ruleset and puts it into the arena. If it equals that of @model (which may be NULL) the
- * images are shared. Takes ownership of @ruleset on success only. Errors, with a reason in
+ * Compiles @ruleset and puts it into the arena. What it has in common with @before (which may be
+ * NULL) is not compiled again; if they are equal the images are shared. Takes ownership of @ruleset
+ * on success only. Errors, with a reason in
  * @message: ENOMEM, E2BIG.
  */
 int generation_new(const struct generation_resources *resources, struct ruleset *ruleset,
-		   const struct generation *model, struct generation **ret_generation,
+		   const struct generation *before, struct generation **ret_generation,
 		   struct message *message);
 
 /* Frees the ruleset, too. Nobody uses it any more, in no CPU. Accepts NULL. */

@@ -207,7 +207,7 @@ void ruleset_compile_entry(const struct ruleset *ruleset, uint32_t index,
 
 	predicate->family = ruleset->family;
 	family->describe(entry, &context);
-	context.hooks = ruleset->chains[ruleset->entries[index].chain].hooks;
+	context.hooks = 0; /* what is behind the checks depends on the entry alone */
 	family->compile(entry, predicate);
 	for (const struct xt_entry_match *match = first_match(family, entry);
 	     (const void *)match < target; match = next_match(match)) {
@@ -218,4 +218,16 @@ void ruleset_compile_entry(const struct ruleset *ruleset, uint32_t index,
 		if (extension->compile)
 			extension->compile(&context, match->data, predicate);
 	}
+}
+
+bool ruleset_same_conditions(const struct ruleset *ruleset, uint32_t index,
+			     const struct ruleset *other, uint32_t other_index)
+{
+	const struct family *family = family_find(ruleset->family);
+	const uint8_t *entry = entry_bytes(ruleset, index);
+	const uint8_t *other_entry = entry_bytes(other, other_index);
+	uint16_t size = entry_target_offset(family, entry);
+
+	return size == entry_target_offset(family, other_entry) &&
+	       memcmp(entry, other_entry, size) == 0;
 }

@@ -111,6 +111,14 @@ void ruleset_encode(const struct ruleset *ruleset, const struct xt_counters *cou
 void ruleset_compile_entry(const struct ruleset *ruleset, uint32_t index,
 			   struct predicate *predicate);
 
+/*
+ * Have entry @index of @ruleset and entry @other_index of @other, both of kind ENTRY_RULE and of
+ * the same family, the same conditions? Then they compile to the same predicate. (No for some that
+ * do, too, but are written otherwise.)
+ */
+bool ruleset_same_conditions(const struct ruleset *ruleset, uint32_t index,
+			     const struct ruleset *other, uint32_t other_index);
+
 /* Same family, same blob, same hooks: nothing to compile. */
 bool ruleset_equal(const struct ruleset *a, const struct ruleset *b);
 

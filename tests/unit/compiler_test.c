@@ -167,7 +167,7 @@ static void compare_random(uint32_t n_rules, uint32_t n_packets)
 	struct compiled compiled = {};
 	struct message message = {};
 
-	if (compiler_compile(ruleset, NF_INET_LOCAL_IN, image_memory, MEMORY_SIZE, &compiled,
+	if (compiler_compile(ruleset, NF_INET_LOCAL_IN, NULL, image_memory, MEMORY_SIZE, &compiled,
 			     &message))
 		fail_msg("cannot be compiled: %s", message.text);
 	while (n_packets--) {
@@ -216,8 +216,8 @@ static void test_too_little_memory_is_refused(void **state)
 	for (size_t capacity = 0; capacity < 16384; capacity += 1000) {
 		struct message message = {};
 
-		assert_int_equal(compiler_compile(ruleset, NF_INET_LOCAL_IN, image_memory, capacity,
-						  &compiled, &message),
+		assert_int_equal(compiler_compile(ruleset, NF_INET_LOCAL_IN, NULL, image_memory,
+						  capacity, &compiled, &message),
 				 -E2BIG);
 		assert_true(message.text[0]);
 	}

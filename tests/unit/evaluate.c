@@ -155,13 +155,21 @@ int check_match(const struct extension *extension, uint16_t protocol, bool proto
 	return r;
 }
 
+static uint64_t random_state = 1;
+
 uint32_t random_below(uint32_t limit)
 {
-	static uint64_t state = 1;
-
 	/* The generator of POSIX' drand48(), of which the upper bits are the better ones. */
-	state = (state * 0x5DEECE66Dull + 0xB) & ((1ull << 48) - 1);
-	return (uint32_t)((state >> 16) * (uint64_t)limit >> 32);
+	random_state = (random_state * 0x5DEECE66Dull + 0xB) & ((1ull << 48) - 1);
+	return (uint32_t)((random_state >> 16) * (uint64_t)limit >> 32);
+}
+
+uint64_t random_start(uint64_t state)
+{
+	uint64_t before = random_state;
+
+	random_state = state;
+	return before;
 }
 
 uint32_t random_shape(uint8_t family)

@@ -42,5 +42,9 @@ int check_match(const struct extension *extension, uint16_t protocol, bool proto
 /* A number below @limit. */
 uint32_t random_below(uint32_t limit);
 
+/* Begins the sequence of numbers that belongs to @state; returns where the one before had got to.
+ */
+uint64_t random_start(uint64_t state);
+
 /* A shape that packets have: any but SHAPE_BROKEN in IPv4, any but SHAPE_FRAGMENT_1 in IPv6. */
 uint32_t random_shape(uint8_t family);

@@ -19,6 +19,11 @@
 #define N_USER_CHAINS 6u
 
 static const char *const user_chains[N_USER_CHAINS] = {"a", "b", "c", "d", "e", "f"};
+static const char *const base_chains[RANDOM_BASE_CHAINS] = {"INPUT", "FORWARD", "OUTPUT"};
+
+_Static_assert(RANDOM_CHAINS == RANDOM_BASE_CHAINS + N_USER_CHAINS, "one number for each");
+
+static bool with_odd_masks = true;
 
 static uint64_t random_word(void)
 {
@@ -73,7 +78,7 @@ static uint32_t random_mask_ipv4(void)
 	static const uint32_t odd[] = {0xff00ff00, 0x000000ff, 0x0f0f0f0f, 0xfffffffe,
 				       0x7fffffff, 0xff0000ff, 0x00ff0001};
 
-	if (!random_below(6))
+	if (!random_below(6) && with_odd_masks)
 		return odd[random_below(ARRAY_SIZE(odd))];
 	return random_below(3) ? ~0u << random_below(32) : ~0u;
 }
@@ -98,7 +103,7 @@ static struct value random_mask_ipv6(void)
 		{UINT64_MAX - 1, 0xffffffff00000001},
 	};
 
-	if (!random_below(6))
+	if (!random_below(6) && with_odd_masks)
 		return odd[random_below(ARRAY_SIZE(odd))];
 	return prefix_mask(random_below(3) ? random_below(129) : 128);
 }
@@ -311,14 +316,24 @@ static void add_rules(struct blob *blob, uint8_t family, const char *chain, uint
 			    add_rule(blob, family, chain, random_target(first_chain), output));
 }
 
-struct ruleset *random_ruleset(uint8_t family, const char *base_chain, uint32_t n_rules)
+static struct ruleset *build(struct blob *blob, uint8_t family)
 {
-	struct blob *blob = family == NFPROTO_IPV4 ? blob_new() : blob_new_ipv6();
 	_cleanup_free_ struct ipt_replace *replace = NULL;
 	struct ruleset *ruleset = NULL;
 	struct message message = {};
-	bool output = strcmp(base_chain, "INPUT") != 0;
 	size_t length;
+
+	replace = blob_build(blob, &length);
+	if (ruleset_decode(family, replace, length, &ruleset, &message))
+		fail_msg("a random ruleset is refused: %s", message.text);
+	blob_free(blob);
+	return ruleset;
+}
+
+struct ruleset *random_ruleset(uint8_t family, const char *base_chain, uint32_t n_rules)
+{
+	struct blob *blob = family == NFPROTO_IPV4 ? blob_new() : blob_new_ipv6();
+	bool output = strcmp(base_chain, "INPUT") != 0;
 
 	for (uint32_t i = 0; i < N_USER_CHAINS; i++)
 		blob_chain(blob, user_chains[i]);
@@ -327,11 +342,43 @@ struct ruleset *random_ruleset(uint8_t family, const char *base_chain, uint32_t 
 		add_rules(blob, family, user_chains[i], i + 1, n_rules / 3, output);
 	if (random_below(2))
 		blob_policy(blob, base_chain, NF_DROP);
-	replace = blob_build(blob, &length);
-	if (ruleset_decode(family, replace, length, &ruleset, &message))
-		fail_msg("a random ruleset is refused: %s", message.text);
-	blob_free(blob);
-	return ruleset;
+	return build(blob, family);
+}
+
+static void build_rule(struct blob *blob, uint8_t family, const struct random_rule *rule,
+		       uint32_t chains)
+{
+	bool base = rule->chain < RANDOM_BASE_CHAINS;
+	const char *name =
+		base ? base_chains[rule->chain] : user_chains[rule->chain - RANDOM_BASE_CHAINS];
+	uint64_t before = random_start(rule->seed);
+	const char *target = random_target(base ? 0 : rule->chain - RANDOM_BASE_CHAINS + 1);
+	uint16_t protocol;
+
+	for (uint32_t i = 0; i < N_USER_CHAINS; i++)
+		if (target == user_chains[i] && !(chains >> (RANDOM_BASE_CHAINS + i) & 1))
+			target = NULL;
+	with_odd_masks = rule->odd_masks;
+	protocol = add_rule(blob, family, name, target, false);
+	with_odd_masks = true;
+	random_start(rule->match_seed);
+	add_matches(blob, family, protocol);
+	random_start(before);
+}
+
+struct ruleset *random_table_build(uint8_t family, const struct random_table *table)
+{
+	struct blob *blob = family == NFPROTO_IPV4 ? blob_new() : blob_new_ipv6();
+
+	for (uint32_t i = 0; i < N_USER_CHAINS; i++)
+		if (table->chains >> (RANDOM_BASE_CHAINS + i) & 1)
+			blob_chain(blob, user_chains[i]);
+	for (uint32_t i = 0; i < table->n_rules; i++)
+		build_rule(blob, family, &table->rules[i], table->chains);
+	for (uint32_t i = 0; i < RANDOM_BASE_CHAINS; i++)
+		if (table->dropping >> i & 1)
+			blob_policy(blob, base_chains[i], NF_DROP);
+	return build(blob, family);
 }
 
 /* --- the rules, one after the other --- */

@@ -23,6 +23,27 @@ uint8_t random_hop_limit(void);
  */
 struct ruleset *random_ruleset(uint8_t family, const char *base_chain, uint32_t n_rules);
 
+/* A rule made of random numbers: the same each time that it is built into a table. */
+struct random_rule {
+	uint32_t chain;      /* below RANDOM_CHAINS: the base chains, then the user chains */
+	bool odd_masks;      /* addresses may have masks that are no prefixes */
+	uint64_t seed;       /* for the header and the target */
+	uint64_t match_seed; /* for the matches */
+};
+
+#define RANDOM_BASE_CHAINS 3u
+#define RANDOM_CHAINS      9u
+
+struct random_table {
+	const struct random_rule *rules; /* those of a chain in their order */
+	uint32_t n_rules;
+	uint32_t chains;   /* bit @chain: the user chain exists; it has no rules if it does not */
+	uint32_t dropping; /* bit @chain: the base chain's policy is DROP */
+};
+
+/* To be freed with ruleset_free(). Fails the test if it is refused. */
+struct ruleset *random_table_build(uint8_t family, const struct random_table *table);
+
 /* How a packet is to be judged. */
 struct judge {
 	const struct ruleset *ruleset;
