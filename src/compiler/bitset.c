@@ -5,16 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A number for each bit, as if drawn by lot (splitmix64): a set's hash is the XOR of its bits'. */
-static uint64_t bit_hash(uint32_t bit)
-{
-	uint64_t hash = (bit + 1) * 0x9e3779b97f4a7c15ull;
-
-	hash = (hash ^ hash >> 30) * 0xbf58476d1ce4e5b9ull;
-	hash = (hash ^ hash >> 27) * 0x94d049bb133111ebull;
-	return hash ^ hash >> 31;
-}
-
 int bitset_init(struct bitset *set, uint32_t n_bits)
 {
 	uint32_t groups = n_bits / 4096 + 1;
@@ -28,27 +18,6 @@ void bitset_free(struct bitset *set)
 {
 	free(set->words);
 	set->words = NULL;
-}
-
-void bitset_toggle(struct bitset *set, uint32_t bit)
-{
-	uint32_t word = bit / 64;
-	uint32_t group = word / IMAGE_GROUP_WORDS;
-	uint64_t in_group = 1ull << word % IMAGE_GROUP_WORDS;
-	uint64_t before = set->words[word];
-
-	set->words[word] ^= 1ull << bit % 64;
-	set->hash ^= bit_hash(bit);
-	if (!before) {
-		set->summary[group] |= in_group;
-		set->top |= 1ull << group;
-		set->used_words++;
-	} else if (!set->words[word]) {
-		set->summary[group] &= ~in_group;
-		if (!set->summary[group])
-			set->top &= ~(1ull << group);
-		set->used_words--;
-	}
 }
 
 bool bitset_has(const struct bitset *set, uint32_t bit)

@@ -121,36 +121,52 @@ static bool event_precedes(struct event a, struct event b)
 	return order ? order < 0 : a.bit < b.bit;
 }
 
-int event_list_splice(struct event_list *ret_list, const struct event_list *old,
-		      const struct event_list *inserted, const struct cut *cut)
+/* Adds to @list the events of @inserted from number *@next on that come before @limit. */
+static inline void add_before(struct event_list *list, const struct event_list *inserted,
+			      const struct cut *cut, struct event limit, uint32_t *next)
 {
-	struct event_list list;
+	for (; *next < inserted->n; ++*next) {
+		struct event event = event_list_at(inserted, *next);
+
+		event.bit += cut->first;
+		if (!event_precedes(event, limit))
+			break;
+		event_list_add(list, event);
+	}
+}
+
+/* By value, so that the compiler makes one loop for each width, without a decision in it. */
+static inline __attribute__((always_inline)) struct event_list
+splice(struct event_list list, struct event_list old, struct event_list inserted,
+       const struct cut *cut, bool is_wide)
+{
+	static const struct event last = {VALUE_ALL_BITS, UINT32_MAX};
 	uint32_t next = 0;
 
-	if (new_list(&list, inserted->is_wide, old->n + inserted->n))
-		return -ENOMEM;
-	for (uint32_t i = 0; i < old->n; i++) {
-		struct event event = event_list_at(old, i);
+	list.is_wide = is_wide;
+	old.is_wide = is_wide;
+	inserted.is_wide = is_wide;
+	for (uint32_t i = 0; i < old.n; i++) {
+		struct event event = event_list_at(&old, i);
 
 		if (cut_removes(cut, event.bit))
 			continue;
 		event.bit = cut_renumber(cut, event.bit);
-		for (; next < inserted->n; next++) {
-			struct event other = event_list_at(inserted, next);
-
-			other.bit += cut->first;
-			if (!event_precedes(other, event))
-				break;
-			event_list_add(&list, other);
-		}
+		add_before(&list, &inserted, cut, event, &next);
 		event_list_add(&list, event);
 	}
-	for (; next < inserted->n; next++) {
-		struct event other = event_list_at(inserted, next);
+	add_before(&list, &inserted, cut, last, &next);
+	return list;
+}
 
-		other.bit += cut->first;
-		event_list_add(&list, other);
-	}
-	*ret_list = list;
+int event_list_splice(struct event_list *ret_list, const struct event_list *old,
+		      const struct event_list *inserted, const struct cut *cut)
+{
+	struct event_list list;
+
+	if (new_list(&list, inserted->is_wide, old->n + inserted->n))
+		return -ENOMEM;
+	*ret_list = list.is_wide ? splice(list, *old, *inserted, cut, true)
+				 : splice(list, *old, *inserted, cut, false);
 	return 0;
 }

@@ -17,6 +17,11 @@
 #include "abi/control.h"
 #include "common/cleanup.h"
 
+/* Some C libraries' headers are older (include/uapi/asm-generic/socket.h). */
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
 /* The daemon's texts are of MESSAGE_SIZE; what is far beyond is not a text. */
 #define TEXT_LENGTH_LIMIT 65536
 
@@ -118,19 +123,30 @@ void control_client_close(struct control_client *client)
 	*client = (struct control_client)CONTROL_CLIENT_INIT;
 }
 
-static int send_all(int fd, const void *data, size_t length)
+/* Takes what has been sent off the front of @parts, of which there are *@count. */
+static struct iovec *skip_sent(struct iovec *parts, size_t *count, size_t sent)
 {
-	const char *position = data;
-	ssize_t sent;
+	for (; *count && sent >= parts->iov_len; --*count)
+		sent -= parts++->iov_len;
+	if (*count) {
+		parts->iov_base = (char *)parts->iov_base + sent;
+		parts->iov_len -= sent;
+	}
+	return parts;
+}
 
-	while (length > 0) {
-		sent = send(fd, position, length, MSG_NOSIGNAL);
+/* In one go, as far as the socket has room: the daemon is woken up once. */
+static int send_all(int fd, struct iovec *parts, size_t count)
+{
+	while (count > 0) {
+		struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
+		ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0)
 			return -errno;
-		position += sent;
-		length -= (size_t)sent;
+		parts = skip_sent(parts, &count, (size_t)sent);
 	}
 	return 0;
 }
@@ -163,11 +179,12 @@ static int send_request(int fd, const struct control_call *call, size_t length)
 		.operation = call->operation,
 		.length = (uint32_t)length,
 	};
+	struct iovec parts[1 + CONTROL_CALL_PARTS] = {{&request, sizeof(request)}};
 	int ret;
 
-	ret = send_all(fd, &request, sizeof(request));
-	for (size_t i = 0; i < call->payload_count && !ret; i++)
-		ret = send_all(fd, call->payload[i].iov_base, call->payload[i].iov_len);
+	for (size_t i = 0; i < call->payload_count; i++)
+		parts[1 + i] = call->payload[i];
+	ret = send_all(fd, parts, 1 + call->payload_count);
 
 	/* The daemon may have refused and hung up before it read all: its answer says why. */
 	return ret == -EPIPE || ret == -ECONNRESET ? 0 : ret;

@@ -21,6 +21,16 @@ struct control_client {
 
 #define CONTROL_CLIENT_INIT {.fd = -1}
 
+/*
+ * A connection that the launcher has made and tried, for the library in the program that it
+ * executes: process id and file descriptor. It is for the process with that id only.
+ */
+#define CONTROL_CLIENT_VARIABLE        "BPF_IPTABLES_CONNECTION"
+#define CONTROL_CLIENT_VARIABLE_FORMAT "%d %d"
+#define CONTROL_CLIENT_VARIABLE_SIZE   32
+
+#define CONTROL_CALL_PARTS 2 /* payload_count is at most this */
+
 struct control_call {
 	uint8_t family;    /* NFPROTO_IPV4 or NFPROTO_IPV6 */
 	uint8_t operation; /* enum control_operation */

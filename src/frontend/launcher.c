@@ -4,12 +4,13 @@
  * the preload library in it, and with the kernel's own tables locked away from it.
  *
  * ld.so only warns when a preload library cannot be loaded, and the command would then change the
- * kernel's firewall. So the library is loaded here first, and the system call guard stands behind
- * it.
+ * kernel's firewall. So the library is looked at here first, and the system call guard stands
+ * behind it.
+ *
+ * This program is executed once more for each command: it is linked statically, and does little.
  */
 #include <netinet/in.h>
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -26,6 +27,7 @@
 #include "common/message.h"
 #include "frontend/control_client.h"
 #include "frontend/kernel_guard.h"
+#include "frontend/preload_check.h"
 #include "frontend/preload_version.h"
 
 /*
@@ -119,28 +121,9 @@ static int find_library(char ret_path[static PATH_MAX], struct message *message)
 	return 0;
 }
 
-static int check_library(const char *path, struct message *message)
-{
-	const char *version;
-	void *library;
-
-	library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	if (!library)
-		return message_error(message, ELIBACC, "cannot load the preload library: %s",
-				     dlerror());
-
-	version = dlsym(library, PRELOAD_VERSION_SYMBOL);
-	if (!version || strcmp(version, PRELOAD_VERSION) != 0)
-		return message_error(message, ELIBBAD,
-				     "%s is of another version: %.64s instead of %s", path,
-				     version ? version : "none", PRELOAD_VERSION);
-	return 0;
-}
-
 /* Before the command changes anything anywhere: see that the daemon is there and understands us. */
-static int check_daemon(uint8_t family, struct message *message)
+static int check_daemon(struct control_client *client, uint8_t family, struct message *message)
 {
-	struct control_client client = CONTROL_CLIENT_INIT;
 	uint8_t in_use;
 	struct control_call call = {
 		.family = family,
@@ -150,17 +133,16 @@ static int check_daemon(uint8_t family, struct message *message)
 	};
 	int ret;
 
-	ret = control_client_open(&client, message);
+	ret = control_client_open(client, message);
 	/* Not root: iptables has its own words for that, and the library lets nothing through. */
 	if (ret == -EACCES && geteuid() != 0)
 		return 0;
 	if (ret)
 		return ret;
 
-	ret = control_client_call(&client, &call, message);
+	ret = control_client_call(client, &call, message);
 	if (ret && !message->text[0])
 		message_error(message, -ret, "bpf-iptablesd refuses: %s", strerror(-ret));
-	control_client_close(&client);
 	return ret;
 }
 
@@ -190,6 +172,20 @@ static int set_preload(const char *library, struct message *message)
 	}
 	if (setenv("LD_PRELOAD", value, 1) < 0)
 		return message_error(message, errno, "cannot set LD_PRELOAD: %s", strerror(errno));
+	return 0;
+}
+
+/* The connection that works is left open for the library. It is for this process only. */
+static int hand_over(const struct control_client *client, struct message *message)
+{
+	char value[CONTROL_CLIENT_VARIABLE_SIZE];
+
+	if (client->fd < 0)
+		return 0;
+	snprintf(value, sizeof(value), CONTROL_CLIENT_VARIABLE_FORMAT, (int)getpid(), client->fd);
+	if (setenv(CONTROL_CLIENT_VARIABLE, value, 1) < 0 || fcntl(client->fd, F_SETFD, 0) < 0)
+		return message_error(message, errno, "cannot hand the connection over: %s",
+				     strerror(errno));
 	return 0;
 }
 
@@ -231,16 +227,20 @@ static int prepare(const char *called, struct launch *launch, struct message *me
 	if (!ret)
 		ret = find_library(launch->library, message);
 	if (!ret)
-		ret = check_library(launch->library, message);
+		ret = preload_check(launch->library, message);
 	return ret;
 }
 
 /* Returns only when it fails. */
 static void run(const struct launch *launch, char *arguments[], struct message *message)
 {
-	if (needs_daemon(arguments + 1) && check_daemon(launch->personality.family, message))
+	struct control_client client = CONTROL_CLIENT_INIT;
+
+	if (needs_daemon(arguments + 1) &&
+	    check_daemon(&client, launch->personality.family, message))
 		return;
-	if (set_preload(launch->library, message) || kernel_guard_install(message))
+	if (hand_over(&client, message) || set_preload(launch->library, message) ||
+	    kernel_guard_install(message))
 		return;
 
 	arguments[0] = (char *)launch->personality.program;

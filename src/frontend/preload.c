@@ -22,8 +22,13 @@
 
 #define EXPORTED __attribute__((visibility("default")))
 
-extern const char bpf_iptables_preload_version[];
-EXPORTED const char bpf_iptables_preload_version[] = PRELOAD_VERSION;
+/* A section whose name begins with .note is one of notes. */
+__attribute__((used, aligned(4),
+	       section(".note." PRELOAD_NOTE_OWNER))) static const struct preload_note note = {
+	.header = {sizeof(PRELOAD_NOTE_OWNER), sizeof(PRELOAD_VERSION), PRELOAD_NOTE_TYPE},
+	.owner = PRELOAD_NOTE_OWNER,
+	.version = PRELOAD_VERSION,
+};
 
 static uint8_t family_of_level(int level)
 {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "frontend/table_client.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,6 +12,22 @@
 /* iptables is single-threaded; other programs have no use for this. */
 static struct control_client client = CONTROL_CLIENT_INIT;
 static pid_t client_owner;
+
+/* Takes what the launcher has left, out of the sight of whatever this program executes. */
+__attribute__((constructor)) static void adopt_connection(void)
+{
+	const char *value = getenv(CONTROL_CLIENT_VARIABLE);
+	int pid, fd;
+
+	if (!value || sscanf(value, CONTROL_CLIENT_VARIABLE_FORMAT, &pid, &fd) != 2 ||
+	    pid != getpid())
+		return;
+	unsetenv(CONTROL_CLIENT_VARIABLE);
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return;
+	client.fd = fd;
+	client_owner = pid;
+}
 
 /* A child must not talk into its parent's connection. */
 static void leave_connection_of_parent(void)

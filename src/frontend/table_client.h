@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The preload library's connection to the daemon: opened when the first question comes up, one per
- * process, and never opened again once it broke, so that no command is half done by one daemon and
- * half by the next.
+ * The preload library's connection to the daemon: the launcher's, or else opened when the first
+ * question comes up; one per process, and never opened again once it broke, so that no command is
+ * half done by one daemon and half by the next.
  */
 #pragma once
 

@@ -87,6 +87,22 @@ class LauncherTest(FrontendTest):
         (self.directory / LIBRARY.name).write_bytes(b"no library\n")
         self.assert_refused(self.run_here(launcher, "-L"), "cannot load the preload library")
 
+    def test_library_cut_short(self) -> None:
+        self.start_daemon()
+        launcher = self.copy_launcher()
+        whole = LIBRARY.read_bytes()
+        for length in (0, 40, 100, 4096, 12000):
+            (self.directory / LIBRARY.name).write_bytes(whole[:length])
+            self.assert_refused(self.run_here(launcher, "-L"), "cannot load the preload library")
+
+    def test_library_where_nothing_may_be_executed(self) -> None:
+        self.start_daemon()
+        launcher = self.copy_launcher()
+        library = shutil.copy(LIBRARY, self.directory / LIBRARY.name)
+        forbid = f"mount --bind {library} {library}; mount -o remount,bind,noexec {library}"
+        self.assert_refused(self.run_replaced({}, [launcher, "-L"], forbid),
+                            "cannot load the preload library: Operation not permitted")
+
     def test_library_of_another_version(self) -> None:
         self.start_daemon()
         launcher = self.copy_launcher()
