@@ -11,8 +11,12 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-/* A payload's memory starts with this and doubles as bytes arrive, whatever was announced. */
+/*
+ * A payload's memory starts with this and grows as bytes arrive, whatever was announced; by much,
+ * because what is there may have to be copied each time.
+ */
 #define FIRST_CAPACITY ((size_t)64 << 10)
+#define GROWTH         8
 
 /* Bytes read from one client before it is the others' turn. */
 #define READ_SHARE ((size_t)256 << 10)
@@ -191,7 +195,7 @@ static int read_header(struct control_connection *connection)
 static int grow_payload(struct control_connection *connection)
 {
 	struct control_shared *shared = connection->shared;
-	size_t capacity = connection->capacity ? 2 * connection->capacity : FIRST_CAPACITY;
+	size_t capacity = connection->capacity ? GROWTH * connection->capacity : FIRST_CAPACITY;
 	uint8_t *payload;
 
 	if (capacity > connection->request.length)

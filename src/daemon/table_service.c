@@ -144,13 +144,13 @@ static int refuse_length(const struct call *call)
 			     call->length);
 }
 
-/* Memory for an answer of @length bytes, zeroed. */
+/* Memory for an answer of @length bytes, to be filled in wholly. */
 static void *new_answer(const struct call *call, size_t length)
 {
 	if (length > CONTROL_MAX_LENGTH)
 		return NULL;
 
-	call->answer->payload = calloc(1, length);
+	call->answer->payload = malloc(length);
 	if (call->answer->payload)
 		call->answer->length = (uint32_t)length;
 	return call->answer->payload;
@@ -178,12 +178,14 @@ static int get_info(const struct call *call)
 	info = new_answer(call, sizeof(*info));
 	if (!info)
 		return refuse_memory(call);
-	strcpy(info->name, TABLE_NAME);
-	info->valid_hooks = ruleset->valid_hooks;
+	*info = (struct ipt_getinfo){
+		.name = TABLE_NAME,
+		.valid_hooks = ruleset->valid_hooks,
+		.num_entries = ruleset->n_entries,
+		.size = ruleset->size,
+	};
 	memcpy(info->hook_entry, ruleset->hook_entry, sizeof(info->hook_entry));
 	memcpy(info->underflow, ruleset->underflow, sizeof(info->underflow));
-	info->num_entries = ruleset->n_entries;
-	info->size = ruleset->size;
 	return 0;
 }
 

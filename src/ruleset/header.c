@@ -21,8 +21,11 @@ int header_check_flags(unsigned int flags, unsigned int known_flags, unsigned in
 static int check_interface_mask(const unsigned char *mask, const char *which,
 				struct message *message)
 {
+	static const unsigned char none[IFNAMSIZ];
 	size_t length = 0;
 
+	if (memcmp(mask, none, sizeof(none)) == 0)
+		return 0;
 	while (length < IFNAMSIZ && mask[length] == 0xff)
 		length++;
 	for (size_t i = length; i < IFNAMSIZ; i++) {

@@ -16,6 +16,20 @@ struct reference {
 	size_t size; /* of the payload, bytes */
 };
 
+/* Rules next to each other often use the same extensions: the last one of each kind. */
+struct found_extension {
+	char name[XT_EXTENSION_MAXNAMELEN]; /* all bytes of it, as they stand in the blob */
+	uint8_t revision;
+	const struct extension *extension; /* NULL: none yet */
+};
+
+struct checker {
+	struct ruleset *ruleset;
+	const struct family *family;
+	struct found_extension found[2]; /* by kind */
+	struct message *message;
+};
+
 static const char *const kind_names[] = {
 	[EXTENSION_MATCH] = "match",
 	[EXTENSION_TARGET] = "target",
@@ -43,8 +57,8 @@ static struct reference target_reference(const struct xt_entry_target *target)
 	};
 }
 
-static int find_extension(const struct reference *reference, uint8_t family,
-			  const struct extension **ret_extension, struct message *message)
+static int search_extension(const struct reference *reference, uint8_t family,
+			    const struct extension **ret_extension, struct message *message)
 {
 	const char *kind = kind_names[reference->kind];
 	const char *name = reference->name;
@@ -62,6 +76,25 @@ static int find_extension(const struct reference *reference, uint8_t family,
 		return message_error(message, ENOENT, "%s \"%s\" is not supported", kind, name);
 
 	*ret_extension = extension;
+	return 0;
+}
+
+static int find_extension(struct checker *checker, const struct reference *reference,
+			  const struct extension **ret_extension)
+{
+	struct found_extension *found = &checker->found[reference->kind];
+	int r;
+
+	if (!found->extension || found->revision != reference->revision ||
+	    memcmp(found->name, reference->name, sizeof(found->name)) != 0) {
+		r = search_extension(reference, checker->family->number, &found->extension,
+				     checker->message);
+		if (r < 0)
+			return r;
+		memcpy(found->name, reference->name, sizeof(found->name));
+		found->revision = reference->revision;
+	}
+	*ret_extension = found->extension;
 	return 0;
 }
 
@@ -95,22 +128,23 @@ static int check_payload(const struct extension *extension, const struct referen
 	return extension->check ? extension->check(context, reference->payload, message) : 0;
 }
 
-static int check_extension(struct ruleset *ruleset, const struct reference *reference,
-			   const struct rule_context *context, struct message *message)
+static int check_extension(struct checker *checker, const struct reference *reference,
+			   const struct rule_context *context)
 {
 	const struct extension *extension = NULL;
 	int r;
 
-	r = find_extension(reference, context->family, &extension, message);
+	r = find_extension(checker, reference, &extension);
 	if (r < 0)
 		return r;
-	r = check_payload(extension, reference, context, message);
+	r = check_payload(extension, reference, context, checker->message);
 	if (r < 0) {
-		message_prefix(message, "%s \"%s\"", kind_names[reference->kind], reference->name);
+		message_prefix(checker->message, "%s \"%s\"", kind_names[reference->kind],
+			       reference->name);
 		return r;
 	}
 	if (extension->conntrack)
-		ruleset->conntrack = true;
+		checker->ruleset->conntrack = true;
 	return 0;
 }
 
@@ -124,15 +158,15 @@ static const struct xt_entry_match *next_match(const struct xt_entry_match *matc
 	return (const struct xt_entry_match *)((const uint8_t *)match + match->u.match_size);
 }
 
-static int check_rule(struct ruleset *ruleset, const struct family *family, const uint8_t *entry,
-		      uint32_t hooks, struct message *message)
+static int check_entry_parts(struct checker *checker, const uint8_t *entry, uint32_t hooks)
 {
+	const struct family *family = checker->family;
 	const void *target = entry_target(family, entry);
 	struct rule_context context;
 	struct reference reference;
 	int r;
 
-	r = family->check(entry, message);
+	r = family->check(entry, checker->message);
 	if (r < 0)
 		return r;
 
@@ -141,60 +175,69 @@ static int check_rule(struct ruleset *ruleset, const struct family *family, cons
 	for (const struct xt_entry_match *match = first_match(family, entry);
 	     (const void *)match < target; match = next_match(match)) {
 		reference = match_reference(match);
-		r = check_extension(ruleset, &reference, &context, message);
+		r = check_extension(checker, &reference, &context);
 		if (r < 0)
 			return r;
 	}
 	reference = target_reference(target);
-	return check_extension(ruleset, &reference, &context, message);
+	return check_extension(checker, &reference, &context);
 }
 
-static int check_chain(struct ruleset *ruleset, const struct chain *chain, struct message *message)
+static int check_entry(struct checker *checker, uint32_t index, uint32_t hooks)
 {
-	const struct family *family = family_find(ruleset->family);
+	int r = check_entry_parts(checker, entry_bytes(checker->ruleset, index), hooks);
+
+	if (r < 0)
+		ruleset_locate(checker->ruleset, index, checker->message);
+	return r;
+}
+
+static int check_chain(struct checker *checker, const struct chain *chain)
+{
 	uint32_t hooks = chain->hooks;
 	int r;
 
 	for (uint32_t i = chain->first; i <= chain->end; i++) {
-		r = check_rule(ruleset, family, entry_bytes(ruleset, i), hooks, message);
-		if (r < 0) {
-			ruleset_locate(ruleset, i, message);
+		r = check_entry(checker, i, hooks);
+		if (r < 0)
 			return r;
-		}
-		if (entry_ends_chain(ruleset, i))
+		if (entry_ends_chain(checker->ruleset, i))
 			hooks = 0;
 	}
 	return 0;
 }
 
 /* The heads are not rules, but a target with another revision would not be a head. */
-static int check_heads(struct ruleset *ruleset, struct message *message)
+static int check_heads(struct checker *checker)
 {
-	const struct family *family = family_find(ruleset->family);
+	const struct ruleset *ruleset = checker->ruleset;
 	int r;
 
 	for (uint32_t i = 0; i < ruleset->n_entries; i++) {
 		if (ruleset->entries[i].kind != ENTRY_HEAD)
 			continue;
-		r = check_rule(ruleset, family, entry_bytes(ruleset, i), 0, message);
-		if (r < 0) {
-			ruleset_locate(ruleset, i, message);
+		r = check_entry(checker, i, 0);
+		if (r < 0)
 			return r;
-		}
 	}
 	return 0;
 }
 
 int ruleset_check_rules(struct ruleset *ruleset, struct message *message)
 {
+	struct checker checker = {
+		.ruleset = ruleset,
+		.family = family_find(ruleset->family),
+		.message = message,
+	};
 	int r;
 
 	for (uint32_t i = 0; i < ruleset->n_chains; i++) {
-		r = check_chain(ruleset, &ruleset->chains[i], message);
+		r = check_chain(&checker, &ruleset->chains[i]);
 		if (r < 0)
 			return r;
 	}
-	return check_heads(ruleset, message);
+	return check_heads(&checker);
 }
 
 void ruleset_compile_entry(const struct ruleset *ruleset, uint32_t index,
