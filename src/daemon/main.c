@@ -19,8 +19,11 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 
-#define EXIT_USAGE  2
-#define KEPT_MEMORY (64 << 20) /* bytes */
+#define EXIT_USAGE 2
+
+/* Bytes: pieces that are larger are given back at once, and what is free beyond that. */
+#define LARGE_PIECE (4 << 20)
+#define KEPT_MEMORY (16 << 20)
 
 /* In the order in which they are made; daemon_close() undoes them in the opposite one. */
 struct daemon {
@@ -141,12 +144,15 @@ static void daemon_close(struct daemon *daemon)
 
 /*
  * A replace takes memory in large pieces and gives it back; without this each of them would be
- * mapped, cleared and unmapped by the kernel, which takes as long as all the rest.
+ * mapped, cleared and unmapped by the kernel, which takes as long as all the rest. With 100,000
+ * rules there is more to do, and the memory matters more.
  */
 static void keep_memory(void)
 {
-	mallopt(M_MMAP_THRESHOLD, KEPT_MEMORY);
+	mallopt(M_MMAP_THRESHOLD, LARGE_PIECE);
 	mallopt(M_TRIM_THRESHOLD, KEPT_MEMORY);
+	/* What loading the programs took: the kernel's type information is large. */
+	malloc_trim(0);
 }
 
 static int run_daemon(void)
@@ -155,10 +161,10 @@ static int run_daemon(void)
 	struct message message = {""};
 	int error;
 
-	keep_memory();
 	umask(0077);
 	error = daemon_open(&daemon, &message);
 	if (!error) {
+		keep_memory();
 		puts("bpf-iptablesd: ready");
 		fflush(stdout);
 		error = event_loop_run(daemon.loop);

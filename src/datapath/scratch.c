@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 
 #define SMALLEST ((size_t)1 << 20)
-#define KEPT     ((size_t)16 << 20)
+#define KEPT     ((size_t)4 << 20)
 
 int scratch_open(struct scratch *scratch, size_t size)
 {
