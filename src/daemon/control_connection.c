@@ -41,7 +41,7 @@ struct control_connection {
 
 	struct control_request request;
 	size_t received; /* of what is being read: header or payload */
-	uint8_t *payload;
+	void *payload;
 	size_t capacity;
 
 	struct control_response response;
@@ -132,7 +132,7 @@ static void handle_request(struct control_connection *connection)
 				      "too many answers are waiting to be read, try again");
 	else
 		error = shared->options->handler(shared->options->data, &connection->request,
-						 connection->payload, &connection->answer,
+						 &connection->payload, &connection->answer,
 						 &connection->message);
 	shared->memory += connection->answer.length;
 	free_payload(connection);
@@ -196,7 +196,7 @@ static int grow_payload(struct control_connection *connection)
 {
 	struct control_shared *shared = connection->shared;
 	size_t capacity = connection->capacity ? GROWTH * connection->capacity : FIRST_CAPACITY;
-	uint8_t *payload;
+	void *payload;
 
 	if (capacity > connection->request.length)
 		capacity = connection->request.length;
@@ -230,7 +230,7 @@ static int read_payload(struct control_connection *connection)
 			return refuse_request(connection, error);
 	}
 	room = connection->capacity - connection->received;
-	received = receive(connection, connection->payload + connection->received,
+	received = receive(connection, (uint8_t *)connection->payload + connection->received,
 			   room < READ_SHARE ? room : READ_SHARE);
 	if (received < 0)
 		return (int)received;

@@ -24,13 +24,13 @@ struct control_answer {
 };
 
 /*
- * @payload has request->length bytes (which the operation allows) and malloc()'s alignment.
+ * *@payload has request->length bytes (which the operation allows) from malloc(); the handler may
+ * keep them, and stores NULL there if it does.
  * Returns 0 with the answer in @ret_answer (zeroed before), or a negative errno and the reason, if
  * there is more to say, in @message (empty before).
  */
-typedef int (*control_handler)(void *data, const struct control_request *request,
-			       const void *payload, struct control_answer *ret_answer,
-			       struct message *message);
+typedef int (*control_handler)(void *data, const struct control_request *request, void **payload,
+			       struct control_answer *ret_answer, struct message *message);
 
 struct control_server_options {
 	control_handler handler;

@@ -39,6 +39,7 @@ struct call {
 	struct table_service *service;
 	struct table *table;
 	const struct ruleset *ruleset; /* in force when the request came */
+	void **memory;                 /* of the payload, to be kept by setting it to NULL */
 	const void *payload;
 	size_t length;
 	struct control_answer *answer;
@@ -261,8 +262,8 @@ static int put_in_force(const struct call *call, struct ruleset *ruleset)
 static int replace(const struct call *call)
 {
 	struct ruleset *ruleset = NULL;
-	int error = ruleset_decode(call->table->family, call->payload, call->length, &ruleset,
-				   call->message);
+	int error = ruleset_decode_in_place(call->table->family, call->memory, call->length,
+					    &ruleset, call->message);
 
 	if (error)
 		return error;
@@ -362,7 +363,7 @@ static struct table *table_of_family(struct table_service *service, uint8_t fami
 	return NULL;
 }
 
-int table_service_handle(void *data, const struct control_request *request, const void *payload,
+int table_service_handle(void *data, const struct control_request *request, void **payload,
 			 struct control_answer *ret_answer, struct message *message)
 {
 	static int (*const operations[])(const struct call *) = {
@@ -378,7 +379,8 @@ int table_service_handle(void *data, const struct control_request *request, cons
 	struct call call = {
 		.service = service,
 		.table = table_of_family(service, request->family),
-		.payload = payload,
+		.memory = payload,
+		.payload = *payload,
 		.length = request->length,
 		.answer = ret_answer,
 		.message = message,

@@ -29,5 +29,5 @@ void table_service_free(struct table_service *service);
  * A control_handler (its data is the service): one operation of abi/control.h, from the request's
  * first check to the answer. On failure nothing has changed.
  */
-int table_service_handle(void *service, const struct control_request *request, const void *payload,
+int table_service_handle(void *service, const struct control_request *request, void **payload,
 			 struct control_answer *ret_answer, struct message *message);

@@ -46,24 +46,21 @@ static int check_replace(const struct ipt_replace *replace, size_t length, struc
 	return 0;
 }
 
-static int copy_blob(uint8_t family, const struct ipt_replace *replace, const uint8_t *entries,
-		     struct ruleset **ret_ruleset, struct message *message)
+/* The kernel's structures are aligned to 8 bytes, and so is what malloc() gives. */
+_Static_assert(sizeof(struct ipt_replace) % 8 == 0, "the entries are aligned, too");
+
+static int new_ruleset(uint8_t family, const struct ipt_replace *replace, void *memory,
+		       struct ruleset **ret_ruleset, struct message *message)
 {
-	_cleanup_ruleset_ struct ruleset *ruleset = calloc(1, sizeof(*ruleset));
+	struct ruleset *ruleset = calloc(1, sizeof(*ruleset));
 
 	if (!ruleset)
 		return message_error(message, ENOMEM, "filter: no memory for the table");
 
-	/* One byte more: an empty table is refused later, and not for want of memory. */
-	ruleset->blob = malloc((size_t)replace->size + 1);
-	if (!ruleset->blob)
-		return message_error(message, ENOMEM, "filter: no memory for %u bytes of entries",
-				     replace->size);
-
 	ruleset->family = family;
 	ruleset->valid_hooks = replace->valid_hooks;
+	ruleset->blob = (uint8_t *)memory + sizeof(*replace);
 	ruleset->size = replace->size;
-	memcpy(ruleset->blob, entries, replace->size);
 	for (unsigned int hook = 0; hook < NF_INET_NUMHOOKS; hook++) {
 		bool valid = replace->valid_hooks & HOOK_BIT(hook);
 
@@ -71,7 +68,7 @@ static int copy_blob(uint8_t family, const struct ipt_replace *replace, const ui
 		ruleset->hook_entry[hook] = valid ? replace->hook_entry[hook] : UINT32_MAX;
 		ruleset->underflow[hook] = valid ? replace->underflow[hook] : UINT32_MAX;
 	}
-	*ret_ruleset = take_pointer(ruleset);
+	*ret_ruleset = ruleset;
 	return 0;
 }
 
@@ -94,32 +91,55 @@ static int check_table(struct ruleset *ruleset, uint32_t num_entries, struct mes
 	return ruleset_check_rules(ruleset, message);
 }
 
-int ruleset_decode(uint8_t family, const void *replace, size_t length, struct ruleset **ret_ruleset,
-		   struct message *message)
+static int read_header(uint8_t family, const void *replace, size_t length,
+		       struct ipt_replace *ret_header, struct message *message)
+{
+	if (!family_find(family))
+		return message_error(message, EAFNOSUPPORT, "family %u is not supported", family);
+	if (length < sizeof(*ret_header))
+		return message_error(message, EINVAL, "filter: %zu bytes are no table", length);
+	memcpy(ret_header, replace, sizeof(*ret_header));
+	return check_replace(ret_header, length, message);
+}
+
+int ruleset_decode_in_place(uint8_t family, void **replace, size_t length,
+			    struct ruleset **ret_ruleset, struct message *message)
 {
 	_cleanup_ruleset_ struct ruleset *ruleset = NULL;
 	struct ipt_replace header;
 	int r;
 
-	if (!family_find(family))
-		return message_error(message, EAFNOSUPPORT, "family %u is not supported", family);
-	if (length < sizeof(header))
-		return message_error(message, EINVAL, "filter: %zu bytes are no table", length);
-
-	memcpy(&header, replace, sizeof(header));
-	r = check_replace(&header, length, message);
+	r = read_header(family, *replace, length, &header, message);
 	if (r < 0)
 		return r;
-	r = copy_blob(family, &header, (const uint8_t *)replace + sizeof(header), &ruleset,
-		      message);
+	r = new_ruleset(family, &header, *replace, &ruleset, message);
 	if (r < 0)
 		return r;
 	r = check_table(ruleset, header.num_entries, message);
 	if (r < 0)
 		return r;
 
+	ruleset->memory = take_pointer(*replace);
 	*ret_ruleset = take_pointer(ruleset);
 	return 0;
+}
+
+int ruleset_decode(uint8_t family, const void *replace, size_t length, struct ruleset **ret_ruleset,
+		   struct message *message)
+{
+	_cleanup_free_ void *copy = NULL;
+	struct ipt_replace header;
+	int r;
+
+	r = read_header(family, replace, length, &header, message);
+	if (r < 0)
+		return r;
+	length = sizeof(header) + header.size;
+	copy = malloc(length);
+	if (!copy)
+		return message_error(message, ENOMEM, "filter: no memory for %zu bytes", length);
+	memcpy(copy, replace, length);
+	return ruleset_decode_in_place(family, &copy, length, ret_ruleset, message);
 }
 
 void ruleset_free(struct ruleset *ruleset)
@@ -127,7 +147,7 @@ void ruleset_free(struct ruleset *ruleset)
 	if (!ruleset)
 		return;
 
-	free(ruleset->blob);
+	free(ruleset->memory);
 	free(ruleset->entries);
 	free(ruleset->chains);
 	free(ruleset);

@@ -67,6 +67,7 @@ struct ruleset {
 	uint32_t valid_hooks;
 	uint32_t hook_entry[NF_INET_NUMHOOKS];
 	uint32_t underflow[NF_INET_NUMHOOKS];
+	void *memory;  /* what the blob lies in */
 	uint8_t *blob; /* the entries; size in bytes */
 	uint32_t size;
 	struct entry *entries;
@@ -90,6 +91,13 @@ struct ruleset {
  */
 int ruleset_decode(uint8_t family, const void *replace, size_t length, struct ruleset **ret_ruleset,
 		   struct message *message);
+
+/*
+ * The same without a copy: *@replace is memory from malloc(). On success it is the ruleset's, and
+ * *@replace NULL; on failure its contents are undefined.
+ */
+int ruleset_decode_in_place(uint8_t family, void **replace, size_t length,
+			    struct ruleset **ret_ruleset, struct message *message);
 
 /* The table that a namespace starts with: empty base chains, policy ACCEPT. ENOMEM, EAFNOSUPPORT.
  */

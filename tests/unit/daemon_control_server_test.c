@@ -49,10 +49,12 @@ struct fixture {
 	atomic_uint handled;
 };
 
-static int handle(void *data, const struct control_request *request, const void *payload,
+/* Keeps payloads of an odd length. */
+static int handle(void *data, const struct control_request *request, void **payload,
 		  struct control_answer *ret_answer, struct message *message)
 {
 	struct fixture *fixture = data;
+	_cleanup_free_ void *kept = NULL;
 	size_t length = request->length;
 	uint8_t *answer;
 
@@ -60,7 +62,7 @@ static int handle(void *data, const struct control_request *request, const void 
 	if (request->operation == CONTROL_TABLE_IN_USE)
 		return 0;
 
-	switch (*(const uint8_t *)payload) {
+	switch (*(const uint8_t *)*payload) {
 	case FAIL:
 		return message_error(message, EBUSY, "no, because of %s", "that");
 	case FAIL_SILENT:
@@ -70,7 +72,9 @@ static int handle(void *data, const struct control_request *request, const void 
 		break;
 	}
 	answer = calloc(1, length);
-	memcpy(answer, payload, request->length);
+	memcpy(answer, *payload, request->length);
+	if (request->length % 2)
+		kept = take_pointer(*payload);
 	ret_answer->payload = answer;
 	ret_answer->length = (uint32_t)length;
 	return 0;

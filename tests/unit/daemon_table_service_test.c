@@ -92,7 +92,7 @@ static int run_for(struct fixture *fixture, uint8_t family, uint8_t operation, c
 	free(fixture->answer.payload);
 	fixture->answer = (struct control_answer){0};
 	fixture->message.text[0] = '\0';
-	return table_service_handle(fixture->service, &request, copy, &fixture->answer,
+	return table_service_handle(fixture->service, &request, &copy, &fixture->answer,
 				    &fixture->message);
 }
 
