@@ -54,7 +54,7 @@ struct arena_generation {
 		__u32 needs;           /* of the image, as key_words and key_mask are */
 		__u64 tag;             /* of its flows: no other ruleset has ever had it */
 		__u32 key_words;
-		__u32 unused;
+		__u32 always; /* what is done with every packet, in short, if there is no rule */
 		__u64 key_mask[IMAGE_KEY_WORDS];
 		__u64 unused_line[3]; /* two cache lines */
 	} hook[ARENA_HOOKS];

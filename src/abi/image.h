@@ -3,7 +3,7 @@
  * The classifier image of one hook: everything that eBPF reads to judge a packet. The compiler
  * builds it in user space with plain stores, the program reads it with plain loads; once it is in
  * force nobody changes it. Positions are byte offsets from the image's start, so an image works at
- * any address. An empty row is a row as any other (a zero); offset 0, the header, is never a row.
+ * any address. Offset 0, the header, is never a row.
  *
  * A rule is a bit (several, if it has alternatives), numbered in the order in which chains are laid
  * out: each chain is a range of bits. A field's lookup maps a packet's value to a row: the bits
@@ -32,6 +32,25 @@ struct image_group {
 };
 
 #define IMAGE_GROUP_WORDS 64u
+
+/*
+ * Rows without a bit, and those with one, are not stored: the bit's number stands in place of their
+ * offset, so that they cost no access. The lowest two bits of offsets and of these numbers are 0.
+ */
+#define IMAGE_ROW_INLINE (1u << 31)
+#define IMAGE_ROW_EMPTY  image_inline_row(~0u)
+
+/* The row that has only @bit. */
+static inline __u32 image_inline_row(__u32 bit)
+{
+	return IMAGE_ROW_INLINE | (bit << 2 & ~IMAGE_ROW_INLINE);
+}
+
+/* Its bit: greater than any, if it has none. */
+static inline __u32 image_inline_bit(__u32 row)
+{
+	return (row & ~IMAGE_ROW_INLINE) >> 2;
+}
 
 struct image_row {
 	__u64 top;    /* bit g: group g is not empty */
@@ -137,6 +156,14 @@ struct image_rule {
 	__u16 unused;
 };
 
+/*
+ * The same in short, one word for each bit: most rules only count and decide. Else IMAGE_RULE_LONG
+ * is set, and the rest counts for nothing.
+ */
+#define IMAGE_RULE_COUNTER 0xffffffu
+#define IMAGE_RULE_ACCEPT  (1u << 24) /* else drop */
+#define IMAGE_RULE_LONG    (1u << 25)
+
 enum image_verdict {
 	IMAGE_ACCEPT,
 	IMAGE_DROP,
@@ -183,11 +210,14 @@ struct image {
 	__u32 n_chains;
 	__u32 n_counters; /* one for each rule, in the order of the chains, then the policy's */
 	__u32 needs;
-	__u32 depth;    /* longest path of jumps */
-	__u32 policy;   /* IMAGE_ACCEPT or IMAGE_DROP */
-	__u32 chains;   /* offset of struct image_chain[n_chains]; the first is the base chain */
-	__u32 rules;    /* offset of struct image_rule[n_bits] */
-	__u32 n_fields; /* at least one */
+	__u32 depth;       /* longest path of jumps */
+	__u32 policy;      /* IMAGE_ACCEPT or IMAGE_DROP */
+	__u32 chains;      /* offset of struct image_chain[n_chains]; the first is the base chain */
+	__u32 rules;       /* offset of struct image_rule[n_bits] */
+	__u32 shorts;      /* offset of their short forms, __u32[n_bits] */
+	__u32 first_shift; /* the bits that one bit of a row's first word stands for, as a power of
+			      2 */
+	__u32 n_fields;    /* at least one */
 	__u32 key_words;
 	__u64 key_mask[IMAGE_KEY_WORDS];
 	__u64 unused; /* fields begin on a cache line */

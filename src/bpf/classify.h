@@ -202,6 +202,17 @@ INLINE __u32 field_row(const struct image ARENA *image, const struct image_field
 		step(7) && step(8) && step(9) && step(10) && step(11) && step(12) && step(13) && \
 		step(14) && step(15)))
 
+/* The first word of @row. */
+INLINE __u64 row_first(const struct image ARENA *image, __u32 row)
+{
+	__u32 position;
+
+	if (!(row & IMAGE_ROW_INLINE))
+		return *IMAGE_AT(__u64, image, row);
+	position = image_inline_bit(row) >> (image->first_shift & 31);
+	return position < 64 ? 1ull << position : 0;
+}
+
 /* Looks up field @i. Returns whether there is more to do. */
 INLINE bool select_row(const struct image ARENA *image, const struct packet *packet,
 		       struct walk *walk, __u32 shape, __u32 i)
@@ -216,10 +227,10 @@ INLINE bool select_row(const struct image ARENA *image, const struct packet *pac
 		return false;
 	}
 	walk->row[i] = row;
-	first = *IMAGE_AT(__u64, image, row);
+	first = row_first(image, row);
 	if (wildcard) {
 		walk->wild_fields |= 1u << i;
-		first |= *IMAGE_AT(__u64, image, wildcard);
+		first |= row_first(image, wildcard);
 	}
 	walk->live &= first;
 	return walk->live && i + 1 < image->n_fields;
@@ -250,7 +261,7 @@ INLINE __u64 mask_from(__u32 from)
 	return ~0ull << from;
 }
 
-/* Offset of the row's group @number; 0 if it is empty. */
+/* Offset of the group @number of a row that is not inline; 0 if it is empty. */
 INLINE __u32 row_group(const struct image ARENA *image, bool two_levels, __u32 row, __u32 number)
 {
 	if (two_levels)
@@ -263,8 +274,13 @@ INLINE __u32 row_group(const struct image ARENA *image, bool two_levels, __u32 r
 
 INLINE __u64 row_summary(const struct image ARENA *image, bool two_levels, __u32 row, __u32 number)
 {
-	__u32 group = row_group(image, two_levels, row, number);
+	__u32 group;
 
+	if (row & IMAGE_ROW_INLINE)
+		return image_inline_bit(row) >> 12 == number
+			       ? 1ull << (image_inline_bit(row) >> 6 & 63)
+			       : 0;
+	group = row_group(image, two_levels, row, number);
 	return group ? IMAGE_AT(struct image_group, image, group)->summary : 0;
 }
 
@@ -272,9 +288,15 @@ INLINE __u64 row_summary(const struct image ARENA *image, bool two_levels, __u32
 INLINE __u64 row_word(const struct image ARENA *image, bool two_levels, __u32 row, __u32 number,
 		      __u32 word)
 {
-	__u32 offset = row_group(image, two_levels, row, number);
-	const struct image_group ARENA *group = IMAGE_AT(struct image_group, image, offset);
+	const struct image_group ARENA *group;
+	__u32 offset;
 
+	if (row & IMAGE_ROW_INLINE)
+		return image_inline_bit(row) >> 6 == (number << 6 | word)
+			       ? 1ull << (image_inline_bit(row) & 63)
+			       : 0;
+	offset = row_group(image, two_levels, row, number);
+	group = IMAGE_AT(struct image_group, image, offset);
 	if (!offset || !(group->summary >> word & 1))
 		return 0;
 	return IMAGE_AT(__u64, image, group->words)[word];
@@ -381,6 +403,9 @@ INLINE __u32 only_word(const struct image ARENA *image, const struct walk *walk)
 
 	if (walk->wild_fields & 1)
 		return CLASSIFY_NONE;
+	/* It is not empty: walk->live is not. */
+	if (walk->row[0] & IMAGE_ROW_INLINE)
+		return image_inline_bit(walk->row[0]) & ~63u;
 	offset = only_group(image, walk->row[0]);
 	if (!offset)
 		return CLASSIFY_NONE;

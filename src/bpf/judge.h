@@ -139,6 +139,10 @@ INLINE bool judge_in_generation(SOURCE *ctx, enum arena_family family, __u64 pos
 	bool readable;
 
 	view.counters = ruleset->counters + counters_number * ruleset->counters_stride;
+	if (!(ruleset->always & IMAGE_RULE_LONG)) {
+		count(&view, ruleset->always & IMAGE_RULE_COUNTER, source_length(ctx));
+		return ruleset->always & IMAGE_RULE_ACCEPT;
+	}
 	if (ipv6)
 		readable = read_ipv6_packet(&packet, ctx, ruleset->needs);
 	else

@@ -111,6 +111,7 @@ INLINE enum walk_result walk_chains(struct view *view, const struct image ARENA 
 	for (;;) {
 		__u32 bit = next_bit(image, &walk);
 		const struct image_rule ARENA *rule;
+		__u32 shortly;
 
 		if (bit == CLASSIFY_BOUND)
 			break;
@@ -120,6 +121,11 @@ INLINE enum walk_result walk_chains(struct view *view, const struct image ARENA 
 			goto next;
 		}
 
+		shortly = IMAGE_AT(__u32, image, image->shorts)[bit];
+		if (!(shortly & IMAGE_RULE_LONG)) {
+			count(view, shortly & IMAGE_RULE_COUNTER, packet->length);
+			return shortly & IMAGE_RULE_ACCEPT ? WALK_ACCEPT : WALK_DROP;
+		}
 		rule = &IMAGE_AT(struct image_rule, image, image->rules)[bit];
 		if (rule->hotdrop | rule->residuals) {
 			enum residual_result result = check_residuals(view, image, packet, rule);

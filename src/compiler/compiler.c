@@ -134,9 +134,17 @@ static uint8_t image_verdict(enum verdict verdict)
 	return verdicts[verdict];
 }
 
+static uint32_t short_rule(const struct image_rule *rule)
+{
+	if (rule->residuals || rule->hotdrop ||
+	    (rule->verdict != IMAGE_ACCEPT && rule->verdict != IMAGE_DROP))
+		return IMAGE_RULE_LONG;
+	return rule->counter | (rule->verdict == IMAGE_ACCEPT ? IMAGE_RULE_ACCEPT : 0);
+}
+
 /* The bits of rule number @number: its alternatives, which differ only in their conditions. */
 static void write_rule(const struct compilation *compilation, uint32_t number, uint32_t residuals,
-		       struct image_rule *rules)
+		       struct image_rule *rules, uint32_t *shorts)
 {
 	const struct layout *layout = &compilation->layout;
 	const struct lowered *lowered = compilation->lowered;
@@ -157,6 +165,7 @@ static void write_rule(const struct compilation *compilation, uint32_t number, u
 			.verdict = image_verdict(entry->verdict),
 			.hotdrop = (uint8_t)bit->hotdrop,
 		};
+		shorts[i] = short_rule(&rules[i]);
 	}
 }
 
@@ -167,11 +176,13 @@ static void write_rules(struct writer *writer, const struct compilation *compila
 	uint32_t residuals = write_copy(writer, lowered->residuals, lowered->residuals_size);
 
 	image->rules = writer_reserve(writer, lowered->n_bits * sizeof(struct image_rule));
+	image->shorts = writer_reserve(writer, lowered->n_bits * sizeof(uint32_t));
 	if (writer->full)
 		return;
 	for (uint32_t i = 0; i < lowered->n_rules; i++) {
 		image->needs |= lowered->rules[i].needs;
-		write_rule(compilation, i, residuals, writer_at(writer, image->rules));
+		write_rule(compilation, i, residuals, writer_at(writer, image->rules),
+			   writer_at(writer, image->shorts));
 	}
 }
 
@@ -188,6 +199,7 @@ static int write_image(struct writer *writer, const struct compilation *compilat
 		return 0;
 	*image = (struct image){
 		.levels = rows_levels(lowered->n_bits),
+		.first_shift = 6 * (rows_levels(lowered->n_bits) - 1),
 		.n_bits = lowered->n_bits,
 		.n_counters = layout->n_rules + 1,
 		.depth = layout->depth,

@@ -170,10 +170,31 @@ static int grow_table(struct rows *rows)
 	return 0;
 }
 
+/* Sets of at most one bit need no memory. */
+static bool is_inline(const struct bitset *set, uint32_t *ret_row)
+{
+	uint32_t group, word;
+
+	if (!set->top) {
+		*ret_row = IMAGE_ROW_EMPTY;
+		return true;
+	}
+	if (set->used_words > 1)
+		return false;
+	group = (uint32_t)__builtin_ctzll(set->top);
+	word = group * IMAGE_GROUP_WORDS + (uint32_t)__builtin_ctzll(set->summary[group]);
+	if (set->words[word] & (set->words[word] - 1))
+		return false;
+	*ret_row = image_inline_row(word * 64 + (uint32_t)__builtin_ctzll(set->words[word]));
+	return true;
+}
+
 int rows_find(struct rows *rows, const struct bitset *set, uint32_t *ret_offset)
 {
 	uint32_t place, offset;
 
+	if (is_inline(set, ret_offset))
+		return 0;
 	if (rows->n_rows >= rows->table_size / 2 && grow_table(rows))
 		return -ENOMEM;
 	place = (uint32_t)set->hash & (rows->table_size - 1);

@@ -19,7 +19,8 @@ int rows_init(struct rows *rows, struct writer *writer, uint32_t levels);
 void rows_free(struct rows *rows); /* accepts a zeroed one */
 
 /*
- * Stores the offset of the row that holds exactly @set, written now if it was not there yet.
+ * Stores the row that holds exactly @set: its offset, written now if it was not there yet, or its
+ * only bit (IMAGE_ROW_INLINE).
  * Returns 0, or -ENOMEM; a full writer is found in writer->full.
  */
 int rows_find(struct rows *rows, const struct bitset *set, uint32_t *ret_offset);

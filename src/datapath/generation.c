@@ -132,6 +132,14 @@ static int take_stacks(struct arena_memory *memory, struct generation *generatio
 	return 0;
 }
 
+/* Without rules a packet need not even be read. */
+static uint32_t image_always(const struct image *image)
+{
+	if (image->n_bits)
+		return IMAGE_RULE_LONG;
+	return (image->n_counters - 1) | (image->policy == IMAGE_ACCEPT ? IMAGE_RULE_ACCEPT : 0);
+}
+
 /* What the program needs to know of a hook's ruleset before it looks into the image. */
 static void describe_hook(const struct arena_memory *memory, const struct generation *generation,
 			  int hook, struct arena_ruleset *ruleset)
@@ -147,6 +155,7 @@ static void describe_hook(const struct arena_memory *memory, const struct genera
 		.needs = image->needs,
 		.tag = ++arena_memory_root(memory)->last_tag,
 		.key_words = image->key_words,
+		.always = image_always(image),
 	};
 	memcpy(ruleset->key_mask, image->key_mask, sizeof(ruleset->key_mask));
 }
