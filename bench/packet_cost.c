@@ -4,9 +4,10 @@
  *
  *   packet_cost CPU REFERENCE ROUNDS <CASES
  *
- * A case is a line "case PROGRAM-ID HOOK MANNER VERDICT" and, in the lines behind it, its packets
- * (packet_parse()). HOOK is a number of enum nf_inet_hooks; VERDICT is what the program must return
- * for each packet, or -1. The MANNER is one of these:
+ * A case is a line "case PROGRAM-ID HOOK VERDICT MANNER PID" and, in the lines behind it, its
+ * packets (packet_parse()). HOOK is a number of enum nf_inet_hooks; VERDICT is what the program
+ * must return for each packet, or -1. PID is that of the daemon, if it shall remember no flows
+ * meanwhile, or 0. The MANNER is one of these:
  *
  *   repeated  one packet, thousands of times in a row: nothing but the program runs;
  *   rotated   all packets in turn, each once: a system call lies between two packets, about as much
@@ -20,6 +21,7 @@
  */
 #include "bench/canary.h"
 #include "bench/floor_program.h"
+#include "bench/flows_switch.h"
 #include "bench/packet.h"
 
 #include <bpf/bpf.h>
@@ -50,6 +52,7 @@ struct measured_case {
 	uint8_t hook;
 	bool rotated;
 	int verdict;
+	int flows;              /* flows_switch(); -1: as they are */
 	struct packet *packets; /* never freed */
 	uint32_t n_packets;
 	uint32_t max_packets;
@@ -75,8 +78,10 @@ static int parse_case(const char *text, struct measured_case *ret_case)
 	struct measured_case made = {};
 	char manner[16];
 	uint32_t id;
+	int pid;
 
-	if (sscanf(text, "case %u %hhu %15s %d", &id, &made.hook, manner, &made.verdict) != 4) {
+	if (sscanf(text, "case %u %hhu %d %15s %d", &id, &made.hook, &made.verdict, manner, &pid) !=
+	    5) {
 		fprintf(stderr, "packet_cost: not a case: %s\n", text);
 		return -EINVAL;
 	}
@@ -86,6 +91,9 @@ static int parse_case(const char *text, struct measured_case *ret_case)
 		fprintf(stderr, "packet_cost: program %u: %s\n", id, strerror(errno));
 		return -errno;
 	}
+	made.flows = pid ? flows_switch_open(pid) : -1;
+	if (pid && made.flows < 0)
+		return made.flows;
 	*ret_case = made;
 	return 0;
 }
@@ -120,7 +128,7 @@ static int add_floors(struct measured_case *cases, uint32_t *n_cases)
 		return fd;
 	for (; *n_cases < 2; ++*n_cases) {
 		cases[*n_cases] = (struct measured_case){
-			.fd = fd, .hook = NF_INET_LOCAL_IN, .rotated = *n_cases == 1};
+			.fd = fd, .hook = NF_INET_LOCAL_IN, .flows = -1, .rotated = *n_cases == 1};
 		if (add_packet(&cases[*n_cases], "192.0.2.1,192.0.2.2,1,2"))
 			return -EINVAL;
 	}
@@ -217,11 +225,23 @@ static int measure(struct measured_case *measured, int64_t reference, double *re
 	return 0;
 }
 
+static int measure_with_flows(struct measured_case *measured, int64_t reference, double *ret_cost)
+{
+	int error;
+
+	if (measured->flows < 0)
+		return measure(measured, reference, ret_cost);
+	error = flows_switch(measured->flows, false);
+	if (!error)
+		error = measure(measured, reference, ret_cost);
+	return error ? error : flows_switch(measured->flows, true);
+}
+
 static int measure_round(struct measured_case *cases, uint32_t n_cases, int64_t reference)
 {
 	for (uint32_t i = 0; i < n_cases; i++) {
 		double cost;
-		int error = measure(&cases[i], reference, &cost);
+		int error = measure_with_flows(&cases[i], reference, &cost);
 
 		if (error)
 			return error;

@@ -3,8 +3,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from measure.namespace import Failure, Namespace
+from measure import rules
+from measure.namespace import Failure, Namespace, input_program
 from measure.report import Figure, difference, figure, ratio
 from measure.tools import Bench
 
@@ -14,11 +16,17 @@ DROP, ACCEPT, ANY = 0, 1, -1
 HOOKS = {"INPUT": 1, "FORWARD": 2, "OUTPUT": 3}
 
 
+class Program(NamedTuple):
+    identity: int
+    daemon: int  # process
+
+
 @dataclass
 class Case:
-    program: int
+    program: Program
     packets: Sequence[str]  # as packet_parse() in bench/packet.h reads them
     verdict: int
+    remembered: bool = False  # flows that were judged before are, as ever; else all are new
     rotated: bool = True  # each packet once, in turn; else one packet again and again
     hook: str = "INPUT"
     costs: list[float | None] = field(default_factory=list)  # of each round
@@ -26,8 +34,9 @@ class Case:
 
     def text(self) -> str:
         manner = "rotated" if self.rotated else "repeated"
-        return "\n".join([f"case {self.program} {HOOKS[self.hook]} {manner} {self.verdict}",
-                          *self.packets, ""])
+        daemon = 0 if self.remembered else self.program.daemon
+        return "\n".join([f"case {self.program.identity} {HOOKS[self.hook]} {self.verdict} "
+                          f"{manner} {daemon}", *self.packets, ""])
 
     def total(self) -> Figure:
         return figure(self.costs)
@@ -37,6 +46,13 @@ class Case:
 
     def ratio(self, other: "Case") -> Figure:
         return ratio(self.costs, other.costs, self.floors)
+
+
+def load(bench: Bench, place: Namespace, family: rules.Family, text: str) -> Program:
+    """Starts a daemon with these rules."""
+    daemon = bench.start_daemon(place)
+    place.run(bench.command(f"bpf-{family.iptables}-restore"), text=text)
+    return Program(input_program(daemon.pid, family.protocol), daemon.pid)
 
 
 def run_program(bench: Bench, place: Namespace, rounds: int, cases: Sequence[Case]) -> list[str]:
