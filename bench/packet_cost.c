@@ -105,7 +105,7 @@ static int read_cases(FILE *file, struct measured_case *cases, uint32_t *n_cases
 	int error = 0;
 
 	while (!error && fgets(line, sizeof(line), file)) {
-		if (strncmp(line, "case ", 5))
+		if (strncmp(line, "case ", 5) != 0)
 			error = *n_cases > 2 ? add_packet(&cases[*n_cases - 1], line) : -EINVAL;
 		else if (*n_cases == MAX_CASES)
 			error = -E2BIG;
@@ -258,7 +258,7 @@ static int measure_round(struct measured_case *cases, uint32_t n_cases, int64_t 
 static int print_verdicts(struct measured_case *measured)
 {
 	for (uint32_t i = 0; i < measured->n_packets; i++) {
-		uint32_t verdict, nanoseconds;
+		uint32_t verdict = 0, nanoseconds;
 		int error = run(measured, 1, &verdict, &nanoseconds);
 
 		if (error)

@@ -19,7 +19,7 @@ from measure.report import Figure, print_table
 from measure.test_run import ACCEPT, ANY, DROP, Case, Program, load, measure, with_verdict
 from measure.tools import Bench
 
-# More flows than anything that remembers flows for a CPU can reasonably hold.
+# So many that the CPU's caches do not hold all that judging them takes.
 FLOWS = 16384
 
 # The number of rules to which larger rulesets are compared.
@@ -37,8 +37,8 @@ TRAFFIC = {
     "known flow": "as last",
     "known flows": "as uniform",
 }
-NOTE = ("Each packet is judged anew, as if its flow had never been seen, but for the known: these are "
-        "remembered, as always\noutside of this benchmark, as far as there is room.")
+NOTE = ("Each packet is judged anew, as if its flow had never been seen, but for the known: these "
+        "are remembered, as\nalways outside of this benchmark, as far as there is room.")
 
 
 @dataclass

@@ -128,7 +128,8 @@ def memory(directory: Path) -> Iterator[str]:
 
 LIVE = {"size": "Ruleset size", "fields": "Rule complexity", "conntrack": "Connection tracking",
         "blocklist": "Blocklists", "servers": "Public servers", "overhead": "Overhead",
-        "updates": "Updates under traffic", "cores": "Two CPUs"}
+        "cores": "Two CPUs", "counters": "While counters are read",
+        "updates-traffic": "While rules are changed"}
 
 
 def everything(directory: Path) -> Iterator[str]:
@@ -140,5 +141,5 @@ def everything(directory: Path) -> Iterator[str]:
     for title, lines in sections:
         text = list(lines)
         if text:
-            yield f"## {title}\n"
+            yield f"### {title}\n"
             yield from text
