@@ -30,21 +30,40 @@ def rules(text: str) -> str:
 
 
 def by_firewall(directory: Path, section: str) -> Iterator[str]:
-    """For each hook and traffic a table: the number of rules by the firewall, and what is taken
-    off, the floor."""
+    """The number of rules by the firewall, and what is taken off, the floor: for each hook and
+    traffic a table, or a single one where each has one number of rules."""
     measured = read(directory, section)
-    for hook, traffic in different(measured, "hook", "traffic"):
+    traffics = different(measured, "hook", "traffic")
+    firewalls = [name for (name,) in different(compared(measured), "firewall")]
+
+    def line(rows: Sequence[Row], *head: str) -> list[str]:
+        floors = [number(row, "median_ns") for row in rows if row["firewall"] in FLOORS]
+        return [*head, *(net(having(rows, firewall=name)) for name in firewalls),
+                ", ".join("-" if value is None else f"{value:.0f}" for value in floors)]
+
+    if len(different(measured, "hook", "traffic", "rules")) == len(traffics) > 0:
+        yield from table(["traffic", "rules", *firewalls, "floor"],
+                         [line(having(measured, hook=hook, traffic=traffic),
+                               f"{hook}, {traffic}", rules(count)) for hook, traffic, count in
+                          different(measured, "hook", "traffic", "rules")])
+        return
+    for hook, traffic in traffics:
         rows = having(measured, hook=hook, traffic=traffic)
-        firewalls = [name for (name,) in different(compared(rows), "firewall")]
         yield f"{hook}, {traffic}:\n"
-        lines = []
-        for (count,) in different(rows, "rules"):
-            same = having(rows, rules=count)
-            floor = [number(row, "median_ns") for row in same
-                     if row["firewall"] in FLOORS]
-            lines.append([rules(count), *(net(having(same, firewall=name)) for name in firewalls),
-                          ", ".join("-" if value is None else f"{value:.0f}" for value in floor)])
-        yield from table(["rules", *firewalls, "floor"], lines)
+        yield from table(["rules", *firewalls, "floor"],
+                         [line(having(rows, rules=count), rules(count))
+                          for (count,) in different(rows, "rules")])
+
+
+def as_measured(directory: Path, section: str, *more: str) -> Iterator[str]:
+    """All that a packet costs, of each firewall and traffic, and further columns."""
+    measured = read(directory, section)
+    if measured:
+        yield from table(["firewall", "traffic", "rules", "ns", *(name.replace("_", " ")
+                                                                  for name in more)],
+                         [[row["firewall"], f"{row['hook']}, {row['traffic']}",
+                           rules(row["rules"]), with_range(row, "median_ns", "low", "high"),
+                           *(row[name] for name in more)] for row in measured])
 
 
 def packet(directory: Path) -> Iterator[str]:
@@ -127,15 +146,16 @@ def memory(directory: Path) -> Iterator[str]:
 
 
 LIVE = {"size": "Ruleset size", "fields": "Rule complexity", "conntrack": "Connection tracking",
-        "blocklist": "Blocklists", "servers": "Public servers", "overhead": "Overhead",
-        "cores": "Two CPUs", "counters": "While counters are read",
-        "updates-traffic": "While rules are changed"}
+        "blocklist": "Blocklists", "servers": "Public servers", "overhead": "Overhead"}
 
 
 def everything(directory: Path) -> Iterator[str]:
     """Each section's under its heading; sections without results are left out."""
     sections = [(title, by_firewall(directory, name)) for name, title in LIVE.items()]
-    sections += [("The program alone", packet(directory)),
+    sections += [("Two CPUs", as_measured(directory, "cores", "times_one_cpu")),
+                 ("While counters are read", as_measured(directory, "counters", "lost")),
+                 ("While rules are changed", as_measured(directory, "updates-traffic", "lost")),
+                 ("The program alone", packet(directory)),
                  ("Kinds of rulesets", rulesets(directory)), ("Commands", update(directory)),
                  ("Memory", memory(directory))]
     for title, lines in sections:
