@@ -20,10 +20,16 @@ uint32_t rows_levels(uint32_t n_bits)
 
 int rows_init(struct rows *rows, struct writer *writer, uint32_t levels)
 {
-	*rows = (struct rows){.writer = writer, .levels = levels, .table_size = TABLE_INITIAL_SIZE};
+	*rows = (struct rows){
+		.writer = writer,
+		.levels = levels,
+		.table_size = TABLE_INITIAL_SIZE,
+		.shared_size = TABLE_INITIAL_SIZE,
+	};
 	rows->table = calloc(rows->table_size, sizeof(*rows->table));
 	rows->hashes = calloc(rows->table_size, sizeof(*rows->hashes));
-	if (rows->table && rows->hashes)
+	rows->shared = calloc(rows->shared_size, sizeof(*rows->shared));
+	if (rows->table && rows->hashes && rows->shared)
 		return 0;
 	rows_free(rows);
 	return -ENOMEM;
@@ -33,6 +39,7 @@ void rows_free(struct rows *rows)
 {
 	free(rows->table);
 	free(rows->hashes);
+	free(rows->shared);
 	*rows = (struct rows){};
 }
 
@@ -49,7 +56,82 @@ static struct span span_of(uint64_t summary)
 	return (struct span){first, 64 - (uint32_t)__builtin_clzll(summary) - first};
 }
 
-static void write_group(struct writer *writer, struct image_group *group, const struct bitset *set,
+static uint32_t hash_words(const uint64_t *words, uint32_t count)
+{
+	uint64_t hash = count;
+
+	for (uint32_t i = 0; i < count; i++) {
+		hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15ull;
+		hash ^= hash >> 29;
+	}
+	return (uint32_t)hash;
+}
+
+static int grow_shared(struct rows *rows)
+{
+	uint32_t size = rows->shared_size * 2;
+	struct shared_words *shared = calloc(size, sizeof(*shared));
+
+	if (!shared)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < rows->shared_size; i++) {
+		uint32_t place = rows->shared[i].hash & (size - 1);
+
+		if (!rows->shared[i].offset)
+			continue;
+		while (shared[place].offset)
+			place = (place + 1) & (size - 1);
+		shared[place] = rows->shared[i];
+	}
+	free(rows->shared);
+	rows->shared = shared;
+	rows->shared_size = size;
+	return 0;
+}
+
+static uint32_t write_words(struct writer *writer, const uint64_t *words, uint32_t count)
+{
+	uint32_t offset = writer_reserve(writer, count * sizeof(*words));
+
+	if (!writer->full)
+		memcpy(writer_at(writer, offset), words, count * sizeof(*words));
+	return offset;
+}
+
+/*
+ * Offset of words that are equal to @words, written now if no group has them yet. Classes that
+ * follow each other differ in the groups of a rule or two; without this, rules that accept many
+ * values would be in as many copies of all their groups.
+ */
+static uint32_t find_words(struct rows *rows, const uint64_t *words, uint32_t count)
+{
+	const struct shared_words *shared;
+	uint32_t hash, place, offset;
+
+	/* A word of its own is smaller than its place in the table. */
+	if (count == 1)
+		return write_words(rows->writer, words, count);
+	if (rows->n_shared >= rows->shared_size / 2 && grow_shared(rows)) {
+		rows->failed = true;
+		return 0;
+	}
+	hash = hash_words(words, count);
+	place = hash & (rows->shared_size - 1);
+	for (; rows->shared[place].offset; place = (place + 1) & (rows->shared_size - 1)) {
+		shared = &rows->shared[place];
+		if (shared->hash == hash && shared->count == count &&
+		    !memcmp(writer_at(rows->writer, shared->offset), words, count * sizeof(*words)))
+			return shared->offset;
+	}
+	offset = write_words(rows->writer, words, count);
+	if (rows->writer->full)
+		return 0;
+	rows->shared[place] = (struct shared_words){offset, hash, count};
+	rows->n_shared++;
+	return offset;
+}
+
+static void write_group(struct rows *rows, struct image_group *group, const struct bitset *set,
 			uint32_t number)
 {
 	uint64_t summary = set->summary[number];
@@ -61,18 +143,15 @@ static void write_group(struct writer *writer, struct image_group *group, const 
 		return;
 	span = span_of(summary);
 	group->first = number << 12 | span.first << 6;
-	offset = writer_reserve(writer, (size_t)span.size * sizeof(uint64_t));
-	if (writer->full)
-		return;
+	offset = find_words(rows, &set->words[(size_t)number * IMAGE_GROUP_WORDS + span.first],
+			    span.size);
 	/* The image's header is larger than what is left out in front. */
 	group->words = offset - span.first * (uint32_t)sizeof(uint64_t);
-	memcpy(writer_at(writer, offset),
-	       &set->words[(size_t)number * IMAGE_GROUP_WORDS + span.first],
-	       (size_t)span.size * sizeof(uint64_t));
 }
 
-static uint32_t write_three_levels(struct writer *writer, const struct bitset *set)
+static uint32_t write_three_levels(struct rows *rows, const struct bitset *set)
 {
+	struct writer *writer = rows->writer;
 	struct span span = set->top ? span_of(set->top) : (struct span){};
 	uint32_t offset = writer_reserve(
 		writer, sizeof(struct image_row) + (size_t)span.size * sizeof(struct image_group));
@@ -84,7 +163,7 @@ static uint32_t write_three_levels(struct writer *writer, const struct bitset *s
 	row->groups =
 		offset + (uint32_t)sizeof(*row) - span.first * (uint32_t)sizeof(struct image_group);
 	for (uint32_t i = 0; i < span.size; i++)
-		write_group(writer, &row->group[i], set, span.first + i);
+		write_group(rows, &row->group[i], set, span.first + i);
 	return offset;
 }
 
@@ -94,11 +173,11 @@ static uint32_t write_row(struct rows *rows, const struct bitset *set)
 	uint32_t offset;
 
 	if (rows->levels == 3)
-		return write_three_levels(writer, set);
+		return write_three_levels(rows, set);
 	if (rows->levels == 2) {
 		offset = writer_reserve(writer, sizeof(struct image_group));
 		if (!writer->full)
-			write_group(writer, writer_at(writer, offset), set, 0);
+			write_group(rows, writer_at(writer, offset), set, 0);
 		return offset;
 	}
 	offset = writer_reserve(writer, sizeof(uint64_t));
@@ -207,6 +286,8 @@ int rows_find(struct rows *rows, const struct bitset *set, uint32_t *ret_offset)
 	}
 	offset = write_row(rows, set);
 	*ret_offset = offset;
+	if (rows->failed)
+		return -ENOMEM;
 	if (rows->writer->full)
 		return 0;
 	rows->table[place] = offset;

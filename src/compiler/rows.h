@@ -5,6 +5,13 @@
 #include "compiler/bitset.h"
 #include "compiler/writer.h"
 
+/* Words that groups of rows share. */
+struct shared_words {
+	uint32_t offset; /* 0: free */
+	uint32_t hash;
+	uint32_t count;
+};
+
 struct rows {
 	struct writer *writer;
 	uint32_t levels;
@@ -12,6 +19,10 @@ struct rows {
 	uint64_t *hashes;
 	uint32_t table_size; /* a power of two */
 	uint32_t n_rows;
+	struct shared_words *shared; /* open addressing */
+	uint32_t shared_size;        /* a power of two */
+	uint32_t n_shared;
+	bool failed; /* there was no memory for it */
 };
 
 /* Returns 0 or -ENOMEM. @writer must outlive @rows. */
