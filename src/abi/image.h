@@ -163,6 +163,17 @@ struct image_rule {
 #define IMAGE_RULE_COUNTER 0xffffffu
 #define IMAGE_RULE_ACCEPT  (1u << 24) /* else drop */
 #define IMAGE_RULE_LONG    (1u << 25)
+#define IMAGE_RULE_WHOLE   (1u << 26) /* for packets with SHAPE_WHOLE only */
+
+/*
+ * Bits can stand in another order than their rules within a run: rules one behind the other in a
+ * chain each of which ends a packet's walk if it matches. Of those that match, the one with the
+ * lowest rank is the first.
+ */
+struct image_place {
+	__u32 rank;
+	__u32 run_end; /* the first place behind the run */
+};
 
 enum image_verdict {
 	IMAGE_ACCEPT,
@@ -220,6 +231,8 @@ struct image {
 	__u32 n_fields;    /* at least one */
 	__u32 key_words;
 	__u64 key_mask[IMAGE_KEY_WORDS];
-	__u64 unused; /* fields begin on a cache line */
+	__u32 places;     /* offset of struct image_place[n_bits]; 0: bits stand in their order */
+	__u32 word_ranks; /* offset of the lowest rank in each 64 places, __u32[] */
+	__u64 unused[7];  /* fields begin on a cache line */
 	struct image_field fields[IMAGE_MAX_FIELDS];
 };

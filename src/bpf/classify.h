@@ -56,6 +56,7 @@ struct walk {
 	__u32 shape;       /* of the packet */
 	__u32 bound;       /* the kernel's bound on loops was reached: nothing is to be believed */
 	__u32 depth;       /* of the return stack */
+	__u32 limit;       /* bits of this rank and above are of no interest */
 	__u32 wild_fields; /* bit i: field i of the image has a wildcard row for this shape */
 	__u32 shallow[WALK_SHALLOW]; /* its first entries: bits of the rules that jumped */
 };
@@ -249,6 +250,7 @@ GLOBAL int select_rows(const struct image ARENA *image ARENA_ARG,
 	walk->shape = shape;
 	walk->wild_fields = 0;
 	walk->live = ~0ull;
+	walk->limit = ~0u;
 #define SELECT_ROW(i) select_row(image, packet, walk, shape, i)
 	WITH_EACH_FIELD(SELECT_ROW);
 #undef SELECT_ROW
@@ -423,6 +425,9 @@ INLINE __u32 next_bit_in_word(const struct image ARENA *image, const struct walk
 
 	if (base >= walk->end || base + 63 < from)
 		return CLASSIFY_NONE;
+	if (image->word_ranks &&
+	    IMAGE_AT(__u32, image, image->word_ranks)[base >> 6] >= walk->limit)
+		return CLASSIFY_NONE;
 	bits = image->levels == 2 ? and_words_of_two(image, walk, base >> 6)
 				  : and_words_of_three(image, walk, base >> 12, base >> 6 & 63);
 	if (from > base)
@@ -510,4 +515,33 @@ INLINE __u32 next_bit(const struct image ARENA *image, struct walk *walk)
 	if (!walk->live)
 		return CLASSIFY_NONE;
 	return image->levels == 1 ? next_bit_of_one_level(walk) : next_bit_in_groups(image, walk);
+}
+
+/*
+ * Of the bits of the run that @bit, the first place that matches, is in, the one whose rule comes
+ * first. The run ends the packet's walk: what is left in @walk counts for nothing.
+ */
+GLOBAL __u32 first_of_run(const struct image ARENA *image ARENA_ARG, struct walk *walk NONNULL_ARG,
+			  __u32 bit)
+{
+	const struct image_place ARENA *places = IMAGE_AT(struct image_place, image, image->places);
+	__u32 first = bit;
+
+	if (places[bit].run_end == bit + 1)
+		return bit;
+	walk->end = places[bit].run_end;
+	do {
+		if (places[bit].rank < walk->limit) {
+			walk->limit = places[bit].rank;
+			first = bit;
+		}
+		walk->position = bit + 1;
+		bit = next_bit_in_groups(image, walk);
+		if (bit == CLASSIFY_NONE)
+			return first;
+		if (bit == CLASSIFY_BOUND)
+			return bit;
+		LOOP_BOUND;
+	} while (true);
+	return CLASSIFY_BOUND;
 }

@@ -121,8 +121,14 @@ INLINE enum walk_result walk_chains(struct view *view, const struct image ARENA 
 			goto next;
 		}
 
+		if (image->places) {
+			bit = first_of_run(image, &walk, bit);
+			if (bit == CLASSIFY_BOUND)
+				break;
+		}
 		shortly = IMAGE_AT(__u32, image, image->shorts)[bit];
-		if (!(shortly & IMAGE_RULE_LONG)) {
+		if (!(shortly & (IMAGE_RULE_LONG | IMAGE_RULE_WHOLE)) ||
+		    (!(shortly & IMAGE_RULE_LONG) && walk.shape == SHAPE_WHOLE)) {
 			count(view, shortly & IMAGE_RULE_COUNTER, packet->length);
 			return shortly & IMAGE_RULE_ACCEPT ? WALK_ACCEPT : WALK_DROP;
 		}

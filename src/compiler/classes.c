@@ -17,6 +17,7 @@
 
 struct classes {
 	struct rows *rows;
+	const struct arrangement *arrangement;
 	const struct lowered_field *from;
 	uint32_t n_bits;
 	uint8_t family;
@@ -39,7 +40,8 @@ static int find_wildcard(struct classes *classes)
 		if (c < from->n_constraints && from->constraints[c].bit == bit)
 			classes->late |= from->constraints[c++].late;
 		else
-			bitset_toggle(&classes->wildcard, bit);
+			bitset_toggle(&classes->wildcard,
+				      arrangement_place(classes->arrangement, bit));
 	}
 	return 0;
 }
@@ -82,7 +84,8 @@ static int sweep(struct classes *classes, uint64_t *ret_weight)
 
 			if (value_compare(event.value, value))
 				break;
-			bitset_toggle(&classes->active, event.bit);
+			bitset_toggle(&classes->active,
+				      arrangement_place(classes->arrangement, event.bit));
 		}
 		error = add_class(classes, value);
 		if (error)
@@ -111,7 +114,8 @@ static int find_shape_row(struct classes *classes, enum shape shape, bool merged
 	bitset_assign(set, &classes->wildcard);
 	for (uint32_t c = 0; c < from->n_constraints; c++)
 		if (from->constraints[c].late & SHAPE_BIT(shape))
-			bitset_toggle(set, from->constraints[c].bit);
+			bitset_toggle(set, arrangement_place(classes->arrangement,
+							     from->constraints[c].bit));
 	return rows_find(classes->rows, set, ret_row);
 }
 
@@ -174,11 +178,12 @@ static int write_field(struct classes *classes, struct image *image, struct imag
 }
 
 int classes_write(struct rows *rows, const struct lowered *lowered,
-		  const struct lowered_field *from, struct image *image,
-		  struct image_field *ret_field, uint64_t *ret_weight)
+		  const struct arrangement *arrangement, const struct lowered_field *from,
+		  struct image *image, struct image_field *ret_field, uint64_t *ret_weight)
 {
 	struct classes classes = {
 		.rows = rows,
+		.arrangement = arrangement,
 		.from = from,
 		.n_bits = lowered->n_bits,
 		.family = lowered->family,

@@ -2,6 +2,7 @@
 #include "compiler/compiler.h"
 
 #include "common/cleanup.h"
+#include "compiler/arrange.h"
 #include "compiler/classes.h"
 #include "compiler/key.h"
 #include "compiler/layout.h"
@@ -18,11 +19,14 @@
  */
 #define KEPT_LIMIT ((size_t)32 << 20)
 
+_Static_assert(offsetof(struct image, fields) % 64 == 0, "each field has a cache line");
+
 struct compilation {
 	const struct ruleset *ruleset;
 	unsigned int hook;
 	struct layout layout;
 	struct lowered *lowered;
+	struct arrangement arrangement;
 };
 
 /* A field of the image and how selective it is. */
@@ -75,8 +79,10 @@ static uint32_t sort_fields(const struct lowered *lowered,
 }
 
 /* Most selective first: the walk stops looking as soon as nothing is left. */
-static int write_fields(struct rows *rows, const struct lowered *lowered, struct image *image)
+static int write_fields(struct rows *rows, const struct compilation *compilation,
+			struct image *image)
 {
+	const struct lowered *lowered = compilation->lowered;
 	const struct lowered_field *sorted[IMAGE_MAX_FIELDS];
 	struct weighed_field fields[IMAGE_MAX_FIELDS] = {};
 	uint32_t n_fields = sort_fields(lowered, sorted);
@@ -84,8 +90,8 @@ static int write_fields(struct rows *rows, const struct lowered *lowered, struct
 
 	for (uint32_t i = 0; i < n_fields && !error; i++) {
 		fields[i].number = i;
-		error = classes_write(rows, lowered, sorted[i], image, &fields[i].field,
-				      &fields[i].weight);
+		error = classes_write(rows, lowered, &compilation->arrangement, sorted[i], image,
+				      &fields[i].field, &fields[i].weight);
 	}
 	if (error)
 		return error;
@@ -136,10 +142,11 @@ static uint8_t image_verdict(enum verdict verdict)
 
 static uint32_t short_rule(const struct image_rule *rule)
 {
-	if (rule->residuals || rule->hotdrop ||
+	if (rule->residuals || (rule->hotdrop & SHAPE_BIT(SHAPE_WHOLE)) ||
 	    (rule->verdict != IMAGE_ACCEPT && rule->verdict != IMAGE_DROP))
 		return IMAGE_RULE_LONG;
-	return rule->counter | (rule->verdict == IMAGE_ACCEPT ? IMAGE_RULE_ACCEPT : 0);
+	return rule->counter | (rule->verdict == IMAGE_ACCEPT ? IMAGE_RULE_ACCEPT : 0) |
+	       (rule->hotdrop ? IMAGE_RULE_WHOLE : 0);
 }
 
 /* The bits of rule number @number: its alternatives, which differ only in their conditions. */
@@ -155,8 +162,9 @@ static void write_rule(const struct compilation *compilation, uint32_t number, u
 
 	for (uint32_t i = lowered->rules[number].first_bit; i < next; i++) {
 		const struct lowered_bit *bit = &lowered->bits[i];
+		uint32_t place = arrangement_place(&compilation->arrangement, i);
 
-		rules[i] = (struct image_rule){
+		rules[place] = (struct image_rule){
 			.counter = number,
 			.next = next,
 			.chain = layout->number_of_chain[entry->chain],
@@ -165,7 +173,7 @@ static void write_rule(const struct compilation *compilation, uint32_t number, u
 			.verdict = image_verdict(entry->verdict),
 			.hotdrop = (uint8_t)bit->hotdrop,
 		};
-		shorts[i] = short_rule(&rules[i]);
+		shorts[place] = short_rule(&rules[place]);
 	}
 }
 
@@ -184,6 +192,18 @@ static void write_rules(struct writer *writer, const struct compilation *compila
 		write_rule(compilation, i, residuals, writer_at(writer, image->rules),
 			   writer_at(writer, image->shorts));
 	}
+}
+
+static void write_arrangement(struct writer *writer, const struct arrangement *arrangement,
+			      struct image *image)
+{
+	uint32_t n = image->n_bits;
+
+	if (!arrangement->places)
+		return;
+	image->places = write_copy(writer, arrangement->places, n * sizeof(*arrangement->places));
+	image->word_ranks = write_copy(writer, arrangement->word_ranks,
+				       (n + 63) / 64 * sizeof(*arrangement->word_ranks));
 }
 
 static int write_image(struct writer *writer, const struct compilation *compilation)
@@ -210,7 +230,8 @@ static int write_image(struct writer *writer, const struct compilation *compilat
 		return error;
 	write_chains(writer, layout, lowered, image);
 	write_rules(writer, compilation, image);
-	error = write_fields(&rows, lowered, image);
+	write_arrangement(writer, &compilation->arrangement, image);
+	error = write_fields(&rows, compilation, image);
 	rows_free(&rows);
 	image->size = (uint32_t)writer->used;
 	return error;
@@ -242,6 +263,9 @@ static int compile(struct compilation *compilation, const struct compiled_before
 		return -ENOMEM;
 	if (!error)
 		error = lower(compilation, before, message);
+	if (!error)
+		error = arrange_bits(compilation->ruleset, &compilation->layout,
+				     compilation->lowered, &compilation->arrangement);
 	if (!error)
 		error = write_image(writer, compilation);
 	if (!error && writer->full)
@@ -290,6 +314,7 @@ int compiler_compile(const struct ruleset *ruleset, unsigned int hook,
 			.lowered = keep_lowered(take_pointer(compilation.lowered)),
 		};
 	free_lowered(compilation.lowered);
+	arrangement_free(&compilation.arrangement);
 	layout_free(&compilation.layout);
 	return error;
 }

@@ -21,17 +21,24 @@ static const char *const base_chains[] = {
 	[NF_INET_LOCAL_OUT] = "OUTPUT",
 };
 
-static void check_random(struct filter *filter, uint32_t n_rules, uint32_t n_packets)
+typedef struct ruleset *make_ruleset(uint8_t family, const char *base_chain, uint32_t n_rules);
+
+static void check(struct filter *filter, make_ruleset *make, uint32_t n_rules, uint32_t n_packets)
 {
 	unsigned int hook = NF_INET_LOCAL_IN + random_below(3);
 
-	filter_replace(filter, random_ruleset(TEST_FAMILY, base_chains[hook], n_rules));
+	filter_replace(filter, make(TEST_FAMILY, base_chains[hook], n_rules));
 	while (n_packets--) {
 		struct packet_bytes packet;
 
 		packet_bytes_random(TEST_FAMILY, &packet);
 		filter_check(filter, hook, &packet);
 	}
+}
+
+static void check_random(struct filter *filter, uint32_t n_rules, uint32_t n_packets)
+{
+	check(filter, random_ruleset, n_rules, n_packets);
 }
 
 static void test_an_empty_table_is_its_policy(void **state)
@@ -56,6 +63,13 @@ static void test_rulesets_of_three_levels(void **state)
 {
 	for (int i = 0; i < 3; i++)
 		check_random(*state, 5000, 60);
+}
+
+static void test_rulesets_with_arranged_rules(void **state)
+{
+	for (int i = 0; i < 30; i++)
+		check(*state, random_final_ruleset, 400 + random_below(400), 60);
+	check(*state, random_final_ruleset, 5000, 60);
 }
 
 /* Each option that random packets often have, and its inversion. */
@@ -140,6 +154,7 @@ int main(void)
 		filter_test(test_rulesets_of_one_level),
 		filter_test(test_rulesets_of_two_levels),
 		filter_test(test_rulesets_of_three_levels),
+		filter_test(test_rulesets_with_arranged_rules),
 		filter_test(test_tcp_options),
 		filter_test(test_each_of_many_rules_is_found),
 	};

@@ -47,6 +47,17 @@ def interleaved(random: Random, first: list[dict], second: list[dict]) -> list[d
     return [next(iterators[place in places]) for place in range(len(first) + len(second))]
 
 
+def with_repetitions(random: Random, steps: list[dict]) -> list[dict]:
+    """Some packets come again: they are judged as known flows."""
+    result: list[dict] = []
+    for step in steps:
+        result.append(step)
+        again = [step for step in result[-8:] if step["do"] in ("frame", "raw")]
+        if again and random.random() < 0.2:
+            result += [random.choice(again) for _ in range(random.randint(1, 2))]
+    return result
+
+
 def random_case(seed: str, family: int, *, disturbances: bool = True,
                 both_families: bool = False) -> Case:
     """disturbances: commands and new interface names between packets."""
@@ -54,6 +65,8 @@ def random_case(seed: str, family: int, *, disturbances: bool = True,
     interfaces = random.sample(INTERFACE_NAMES, 3)
     ruleset = make_generator(random, family, interfaces).ruleset()
     steps = traffic_for(random, family, ruleset, interfaces, MAXIMUM_STEPS)
+    if random.random() < 0.5:
+        steps = with_repetitions(random, steps)
     case = Case(seed, ruleset.tables, steps, interfaces, family=family)
     if both_families:
         other = make_generator(random, 10 - family, interfaces).ruleset()

@@ -152,7 +152,21 @@ class Generator:
         places = [*BASE_CHAINS, *[chain for chain in chains if not chain.startswith("deep-")]]
         rules = [self._rule(chain, chains) for chain in
                  self.random.choices(places, [3, 5, 3] + [2] * (len(places) - 3), k=size)]
+        if self.chance(0.08):
+            place = self.random.randrange(len(rules) + 1)
+            rules[place:place] = self._run(self.random.choice(places))
         return self.first_rules() + rules + self._deep_rules(chains)
+
+    def _run(self, chain: str) -> list[str]:
+        """Rules that only decide, so many that the compiler puts them into another order."""
+        rules = []
+        for _ in range(self.random.randint(300, 600)):
+            protocol = self._protocol()
+            specific = {"-p tcp": self._tcp_ports, "-p udp": self._udp}.get(protocol)
+            parts = [self._header(chain), protocol, specific() if specific else ""]
+            rules.append(" ".join(["-A", chain, *filter(None, parts),
+                                   f"-j {self.random.choice(('ACCEPT', 'DROP'))}"]))
+        return rules
 
     def _deep_rules(self, chains: list[str]) -> list[str]:
         """A tower of chains, and rules after each jump to see that the way back is found."""
@@ -294,6 +308,9 @@ class Generator:
             option = self.random.choice((1, 2, 3, 4, 8, 253))
             text += f" {self.maybe_not(0.35)}--tcp-option {option}"
         return text
+
+    def _tcp_ports(self) -> str:
+        return "-m tcp" + self._ports()
 
     def _udp(self) -> str:
         return "-m udp" + self._ports()

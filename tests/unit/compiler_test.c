@@ -161,15 +161,17 @@ static void compare(const struct ruleset *ruleset, const struct compiled *compil
 		check_key(compiled, packet, image_accepts, by_image);
 }
 
-static void compare_random(uint32_t n_rules, uint32_t n_packets)
+static void compare_packets(struct ruleset *ruleset, bool arranged, uint32_t n_packets)
 {
-	struct ruleset *ruleset = random_ruleset(TEST_FAMILY, "INPUT", n_rules);
+	const struct image *image = image_memory;
 	struct compiled compiled = {};
 	struct message message = {};
 
 	if (compiler_compile(ruleset, NF_INET_LOCAL_IN, NULL, image_memory, MEMORY_SIZE, &compiled,
 			     &message))
 		fail_msg("cannot be compiled: %s", message.text);
+	if (arranged)
+		assert_true(image->places);
 	while (n_packets--) {
 		struct packet packet;
 
@@ -178,6 +180,11 @@ static void compare_random(uint32_t n_rules, uint32_t n_packets)
 	}
 	compiled_free(&compiled);
 	ruleset_free(ruleset);
+}
+
+static void compare_random(uint32_t n_rules, uint32_t n_packets)
+{
+	compare_packets(random_ruleset(TEST_FAMILY, "INPUT", n_rules), false, n_packets);
 }
 
 static void test_images_of_one_level(void **state)
@@ -199,6 +206,15 @@ static void test_images_of_three_levels(void **state)
 	(void)state;
 	for (int i = 0; i < 3; i++)
 		compare_random(5000, 40);
+}
+
+static void test_images_with_arranged_rules(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 40; i++)
+		compare_packets(random_final_ruleset(TEST_FAMILY, "INPUT", 400 + random_below(400)),
+				true, 200);
+	compare_packets(random_final_ruleset(TEST_FAMILY, "INPUT", 5000), true, 200);
 }
 
 static void test_an_empty_table_is_its_policy(void **state)
@@ -245,6 +261,7 @@ int main(void)
 		cmocka_unit_test(test_images_of_one_level),
 		cmocka_unit_test(test_images_of_two_levels),
 		cmocka_unit_test(test_images_of_three_levels),
+		cmocka_unit_test(test_images_with_arranged_rules),
 		cmocka_unit_test(test_too_little_memory_is_refused),
 	};
 

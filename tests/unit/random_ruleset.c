@@ -24,6 +24,7 @@ static const char *const base_chains[RANDOM_BASE_CHAINS] = {"INPUT", "FORWARD", 
 _Static_assert(RANDOM_CHAINS == RANDOM_BASE_CHAINS + N_USER_CHAINS, "one number for each");
 
 static bool with_odd_masks = true;
+static bool mostly_final;
 
 static uint64_t random_word(void)
 {
@@ -133,7 +134,7 @@ static void add_tcp(struct blob *blob)
 		tcp.flg_mask = (uint8_t)random_below(64);
 		tcp.flg_cmp = tcp.flg_mask & (uint8_t)random_below(64);
 	}
-	if (!random_below(5))
+	if (!random_below(mostly_final ? 500 : 5))
 		tcp.option = 3;
 	tcp.invflags = (uint8_t)(random_below(3) ? 0 : random_below(XT_TCP_INV_MASK + 1));
 	blob_match(blob, "tcp", 0, &tcp, sizeof(tcp));
@@ -303,6 +304,8 @@ static const char *random_target(uint32_t first_chain)
 {
 	static const char *const targets[] = {"ACCEPT", "DROP", "RETURN", NULL};
 
+	if (mostly_final && random_below(200))
+		return targets[random_below(2)];
 	if (first_chain < N_USER_CHAINS && random_below(2))
 		return user_chains[first_chain + random_below(N_USER_CHAINS - first_chain)];
 	return targets[random_below(ARRAY_SIZE(targets))];
@@ -343,6 +346,16 @@ struct ruleset *random_ruleset(uint8_t family, const char *base_chain, uint32_t 
 	if (random_below(2))
 		blob_policy(blob, base_chain, NF_DROP);
 	return build(blob, family);
+}
+
+struct ruleset *random_final_ruleset(uint8_t family, const char *base_chain, uint32_t n_rules)
+{
+	struct ruleset *ruleset;
+
+	mostly_final = true;
+	ruleset = random_ruleset(family, base_chain, n_rules);
+	mostly_final = false;
+	return ruleset;
 }
 
 static void build_rule(struct blob *blob, uint8_t family, const struct random_rule *rule,

@@ -23,6 +23,12 @@ uint8_t random_hop_limit(void);
  */
 struct ruleset *random_ruleset(uint8_t family, const char *base_chain, uint32_t n_rules);
 
+/*
+ * The same, but nearly all rules accept or drop, so that many of them stand in a run in which the
+ * compiler arranges them.
+ */
+struct ruleset *random_final_ruleset(uint8_t family, const char *base_chain, uint32_t n_rules);
+
 /* A rule made of random numbers: the same each time that it is built into a table. */
 struct random_rule {
 	uint32_t chain;      /* below RANDOM_CHAINS: the base chains, then the user chains */
