@@ -106,11 +106,11 @@ int ruleset_decode_in_place(uint8_t family, void **replace, size_t length,
 			    struct ruleset **ret_ruleset, struct message *message)
 {
 	_cleanup_ruleset_ struct ruleset *ruleset = NULL;
-	struct ipt_replace header;
+	struct ipt_replace header = {};
 	int r;
 
 	r = read_header(family, *replace, length, &header, message);
-	if (r < 0)
+	if (r)
 		return r;
 	r = new_ruleset(family, &header, *replace, &ruleset, message);
 	if (r < 0)
@@ -128,11 +128,11 @@ int ruleset_decode(uint8_t family, const void *replace, size_t length, struct ru
 		   struct message *message)
 {
 	_cleanup_free_ void *copy = NULL;
-	struct ipt_replace header;
+	struct ipt_replace header = {};
 	int r;
 
 	r = read_header(family, replace, length, &header, message);
-	if (r < 0)
+	if (r)
 		return r;
 	length = sizeof(header) + header.size;
 	copy = malloc(length);
