@@ -114,12 +114,12 @@ static int fill_keys(const struct lowered *lowered, struct value *keys)
 static bool is_selective(const struct lowered *lowered, const struct lowered_field *field,
 			 uint64_t *accepting)
 {
-	uint64_t sum = 0, accepted_by = 0;
+	uint64_t limit = (uint64_t)FEW_BITS * field->events.n, sum = 0, accepted_by = 0;
 
 	if (field->n_constraints < lowered->n_bits)
 		return false;
 	memset(accepting, 0, (lowered->n_bits / 64 + 1) * sizeof(*accepting));
-	for (uint32_t i = 0; i < field->events.n; i++) {
+	for (uint32_t i = 0; i < field->events.n && sum <= limit; i++) {
 		uint32_t bit = event_list_at(&field->events, i).bit;
 
 		accepting[bit / 64] ^= 1ull << bit % 64;
@@ -129,7 +129,7 @@ static bool is_selective(const struct lowered *lowered, const struct lowered_fie
 			accepted_by--;
 		sum += accepted_by;
 	}
-	return sum <= (uint64_t)FEW_BITS * field->events.n;
+	return sum <= limit;
 }
 
 static int has_selective_field(const struct lowered *lowered)
