@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "datapath/devices.h"
+
+#include "common/cleanup.h"
+#include "datapath/device_attachment.h"
+#include "datapath/device_events.h"
+#include "datapath/device_links.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct device {
+	struct device_description description;
+	struct device_attachment attachment;
+	struct message reason;
+	/* During devices_switch(): */
+	struct device_change change;
+	struct message next_reason;
+	bool excluded;
+	bool seen; /* by the list that is being made */
+};
+
+struct devices {
+	struct devices_options options;
+	struct mnl_socket *socket;
+	struct device **list; /* by ifindex */
+	size_t n_devices;
+	size_t capacity;
+	/* While devices_open() runs: its first failure, which ends it. */
+	bool opening;
+	int error;
+	struct message message;
+};
+
+static const char *const state_names[DEVICE_STATES] = {
+	[DEVICE_NATIVE] = "native",     [DEVICE_GENERIC] = "generic", [DEVICE_TC] = "tc",
+	[DEVICE_EXCLUDED] = "excluded", [DEVICE_FAILED] = "failed",   [DEVICE_GONE] = "gone",
+};
+
+const char *device_state_name(enum device_state state)
+{
+	return state_names[state];
+}
+
+static bool name_matches(const char *name, const char *pattern)
+{
+	size_t length = strlen(pattern);
+
+	if (length && pattern[length - 1] == '+')
+		return strncmp(name, pattern, length - 1) == 0;
+	return strcmp(name, pattern) == 0;
+}
+
+static bool is_excluded(const struct devices *devices, const char *name)
+{
+	for (size_t i = 0; i < devices->options.n_excluded; i++)
+		if (name_matches(name, devices->options.excluded[i]))
+			return true;
+	return false;
+}
+
+static enum device_state state_of(const struct device *device)
+{
+	return device->excluded ? DEVICE_EXCLUDED : device->attachment.state;
+}
+
+static void tell(const struct device *device, enum device_state state, device_report report,
+		 void *data)
+{
+	struct device_status status = {
+		.ifindex = device->description.ifindex,
+		.state = state,
+		.reason = device->reason.text,
+	};
+
+	memcpy(status.name, device->description.name, sizeof(status.name));
+	report(data, &status);
+}
+
+static void report(const struct devices *devices, const struct device *device,
+		   enum device_state state)
+{
+	if (devices->options.report && !devices->opening)
+		tell(device, state, devices->options.report, devices->options.data);
+}
+
+static int compare_ifindex(const void *key, const void *element)
+{
+	uint32_t ifindex = *(const uint32_t *)key;
+	uint32_t other = (*(struct device *const *)element)->description.ifindex;
+
+	return (ifindex > other) - (ifindex < other);
+}
+
+static struct device *find(const struct devices *devices, uint32_t ifindex)
+{
+	struct device **found = NULL;
+
+	if (devices->n_devices)
+		found = bsearch(&ifindex, devices->list, devices->n_devices,
+				sizeof(struct device *), compare_ifindex);
+	return found ? *found : NULL;
+}
+
+static int grow(struct devices *devices)
+{
+	size_t capacity = devices->capacity ? devices->capacity * 2 : 16;
+	struct device **list;
+
+	if (devices->n_devices < devices->capacity)
+		return 0;
+	list = reallocarray(devices->list, capacity, sizeof(struct device *));
+	if (!list)
+		return -ENOMEM;
+	devices->list = list;
+	devices->capacity = capacity;
+	return 0;
+}
+
+static struct device *add(struct devices *devices, const struct device_description *description)
+{
+	struct device *device = calloc(1, sizeof(*device));
+	size_t i;
+
+	if (!device || grow(devices)) {
+		free(device);
+		return NULL;
+	}
+	device->description = *description;
+	device->attachment = (struct device_attachment)DEVICE_DETACHED;
+	for (i = devices->n_devices;
+	     i && devices->list[i - 1]->description.ifindex > description->ifindex; i--)
+		devices->list[i] = devices->list[i - 1];
+	devices->list[i] = device;
+	devices->n_devices++;
+	return device;
+}
+
+static void drop(struct devices *devices, struct device *device)
+{
+	size_t i = 0;
+
+	while (devices->list[i] != device)
+		i++;
+	devices->n_devices--;
+	memmove(&devices->list[i], &devices->list[i + 1],
+		(devices->n_devices - i) * sizeof(struct device *));
+	device_attachment_remove(&device->attachment);
+	free(device);
+}
+
+/* Attaches to a device that has nothing of ours. -ENODEV: it is gone. */
+static int attach(struct devices *devices, struct device *device)
+{
+	int error = device_attachment_make(&device->attachment, &device->description,
+					   devices->options.mode, &devices->options.programs,
+					   !devices->opening, &device->reason);
+
+	if (error && error != -ENODEV && devices->opening && !devices->error) {
+		devices->error = error;
+		devices->message = device->reason;
+	}
+	return error;
+}
+
+static void on_new_device(struct devices *devices, const struct device_description *description)
+{
+	struct device *device = add(devices, description);
+
+	if (!device) {
+		struct device lost = {
+			.description = *description,
+			.reason = {"out of memory"},
+		};
+
+		if (devices->opening)
+			devices->error = message_error(&devices->message, ENOMEM, "out of memory");
+		report(devices, &lost, DEVICE_FAILED);
+		return;
+	}
+	device->seen = true;
+	device->excluded = is_excluded(devices, description->name);
+	if (!device->excluded && attach(devices, device) == -ENODEV)
+		drop(devices, device);
+	else
+		report(devices, device, state_of(device));
+}
+
+/* Are the programs still there? They leave with the device, whose number another may have now. */
+static bool is_attached(const struct device *device)
+{
+	return device->attachment.state != DEVICE_FAILED &&
+	       device_link_ifindex(device->attachment.egress) == device->description.ifindex;
+}
+
+static void on_gone_device(struct devices *devices, struct device *device)
+{
+	report(devices, device, DEVICE_GONE);
+	drop(devices, device);
+}
+
+static void on_known_device(struct devices *devices, struct device *device,
+			    const struct device_description *description)
+{
+	enum device_state before = state_of(device);
+	struct message reason = device->reason;
+
+	device->seen = true;
+	device->description = *description;
+	device->excluded = is_excluded(devices, description->name);
+	if (device->excluded) {
+		device_attachment_remove(&device->attachment);
+		device->reason.text[0] = '\0';
+	} else if (!is_attached(device)) {
+		device_attachment_remove(&device->attachment);
+		if (attach(devices, device) == -ENODEV) {
+			on_gone_device(devices, device);
+			return;
+		}
+	}
+	if (state_of(device) != before || strcmp(reason.text, device->reason.text) != 0)
+		report(devices, device, state_of(device));
+}
+
+static void on_event(void *data, const struct device_description *description, bool gone)
+{
+	struct devices *devices = data;
+	struct device *device = find(devices, description->ifindex);
+
+	if (!device && !gone)
+		on_new_device(devices, description);
+	else if (device && !gone)
+		on_known_device(devices, device, description);
+	else if (device)
+		on_gone_device(devices, device);
+}
+
+/* After events were lost. */
+static int list_again(struct devices *devices)
+{
+	int error;
+
+	for (size_t i = 0; i < devices->n_devices; i++)
+		devices->list[i]->seen = false;
+	error = device_events_list(on_event, devices);
+	if (error)
+		return error;
+	for (size_t i = devices->n_devices; i-- > 0;) {
+		if (!devices->list[i]->seen)
+			on_gone_device(devices, devices->list[i]);
+	}
+	return 0;
+}
+
+static int copy_excluded(struct devices *devices, const struct devices_options *options)
+{
+	char **copies = calloc(options->n_excluded + 1, sizeof(char *));
+
+	devices->options.excluded = (const char *const *)copies;
+	devices->options.n_excluded = 0;
+	if (!copies)
+		return -ENOMEM;
+	for (size_t i = 0; i < options->n_excluded; i++) {
+		copies[i] = strdup(options->excluded[i]);
+		if (!copies[i])
+			return -ENOMEM;
+		devices->options.n_excluded++;
+	}
+	return 0;
+}
+
+static int open_devices(struct devices *devices, struct message *message)
+{
+	int error = device_events_listen(&devices->socket, message);
+
+	if (error)
+		return error;
+	devices->opening = true;
+	error = device_events_list(on_event, devices);
+	devices->opening = false;
+	if (error)
+		return message_error(message, -error, "cannot list the network devices: %s",
+				     strerror(-error));
+	if (devices->error)
+		return message_error(message, -devices->error, "%s", devices->message.text);
+	return 0;
+}
+
+int devices_open(const struct devices_options *options, struct devices **ret_devices,
+		 struct message *message)
+{
+	struct devices *devices = calloc(1, sizeof(*devices));
+	int error;
+
+	if (!devices)
+		return message_error(message, ENOMEM, "out of memory");
+	devices->options = *options;
+	error = copy_excluded(devices, options);
+	if (error)
+		message_error(message, ENOMEM, "out of memory");
+	else
+		error = open_devices(devices, message);
+	if (error) {
+		devices_close(devices);
+		return error;
+	}
+	*ret_devices = devices;
+	return 0;
+}
+
+void devices_close(struct devices *devices)
+{
+	if (!devices)
+		return;
+	while (devices->n_devices)
+		drop(devices, devices->list[devices->n_devices - 1]);
+	for (size_t i = 0; i < devices->options.n_excluded; i++)
+		free((char *)(uintptr_t)devices->options.excluded[i]);
+	free((void *)(uintptr_t)devices->options.excluded);
+	free(devices->list);
+	if (devices->socket)
+		mnl_socket_close(devices->socket);
+	free(devices);
+}
+
+int devices_fd(const struct devices *devices)
+{
+	return mnl_socket_get_fd(devices->socket);
+}
+
+int devices_process_events(struct devices *devices, struct message *message)
+{
+	int error = device_events_receive(devices->socket, on_event, devices);
+
+	if (error == -ENOBUFS) {
+		error = list_again(devices);
+		if (!error)
+			error = device_events_receive(devices->socket, on_event, devices);
+		/* Lost again: what is left in the socket wakes the caller once more. */
+		if (error == -ENOBUFS)
+			error = list_again(devices);
+	}
+	if (error)
+		return message_error(message, -error, "cannot follow the network devices: %s",
+				     strerror(-error));
+	return 0;
+}
+
+static int prepare_switch(struct devices *devices, enum devices_mode mode,
+			  const struct devices_programs *programs, size_t *ret_prepared,
+			  struct message *message)
+{
+	for (size_t i = 0; i < devices->n_devices; i++) {
+		struct device *device = devices->list[i];
+		int error;
+
+		*ret_prepared = i + 1;
+		device->change = (struct device_change){.new_ingress = -1,
+							.state = device->attachment.state};
+		device->next_reason = device->reason;
+		if (device->excluded || !is_attached(device))
+			continue;
+		device->next_reason.text[0] = '\0';
+		error = device_change_prepare(&device->change, &device->attachment,
+					      &device->description, mode, programs,
+					      &device->next_reason);
+		/* Its end is among the events that wait. */
+		if (error == -ENODEV || error == -ENOLINK)
+			continue;
+		if (error)
+			return message_error(message, -error, "%s", device->next_reason.text);
+	}
+	return 0;
+}
+
+int devices_switch(struct devices *devices, enum devices_mode mode,
+		   const struct devices_programs *programs, struct message *message)
+{
+	size_t prepared = 0;
+	int error = prepare_switch(devices, mode, programs, &prepared, message);
+
+	for (size_t i = 0; i < prepared; i++) {
+		struct device *device = devices->list[i];
+
+		if (error) {
+			device_change_undo(&device->change, &device->attachment,
+					   &devices->options.programs);
+		} else {
+			device_change_complete(&device->change, &device->attachment);
+			device->reason = device->next_reason;
+		}
+	}
+	if (error)
+		return error;
+	devices->options.mode = mode;
+	devices->options.programs = *programs;
+	return 0;
+}
+
+void devices_for_each(const struct devices *devices, device_report report, void *data)
+{
+	for (size_t i = 0; i < devices->n_devices; i++)
+		tell(devices->list[i], state_of(devices->list[i]), report, data);
+}
