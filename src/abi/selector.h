@@ -13,19 +13,20 @@ enum selector_family {
 	SELECTOR_FAMILIES,
 };
 
-/* Routes of type local, broadcast (IPv4) and anycast (IPv6), of all tables. */
+/* Routes of type local, broadcast (IPv4), anycast and throw (IPv6), of all tables. */
 #define SELECTOR_ADDRESSES 65536 /* of a family: routes to one address */
 #define SELECTOR_PREFIXES  4096  /* of a family: all others, but 127.0.0.0/8 */
 
-/* The value of an address in the table. A prefix has SELECTOR_LOCAL only. */
+/* The value of an address or prefix in the table. Those of the prefixes around it are included. */
 enum selector_address_flags {
-	SELECTOR_LOCAL = 1 << 0,
+	SELECTOR_LOCAL = 1 << 0, /* some table says that it is delivered here */
 	/*
-	 * The kernel's table "local" says so, whatever a packet's type of service. As no other
-	 * table is asked before it, unless there are rules for routing, nothing else counts.
+	 * The kernel's table "local" says so, of this one address, whatever a packet's type of
+	 * service. If that table is the first to be asked, nothing else counts.
 	 */
 	SELECTOR_CERTAIN = 1 << 1,
 	SELECTOR_BROADCAST = 1 << 2,
+	SELECTOR_THROW = 1 << 3, /* some table says that the next one is to be asked */
 };
 
 /* Key of an IPv6 address. The interface is 0 but for link-local addresses. */
@@ -56,6 +57,9 @@ struct selector_state {
 	/* The kernel's stamps, when bpf_iptables_stamps was run last. */
 	__u64 kernel_stamp[SELECTOR_FAMILIES];
 	__u32 n_prefixes[SELECTOR_FAMILIES];
+	__u32 local_first[SELECTOR_FAMILIES]; /* no rule comes before: from all lookup local */
+	__u32 ipv6_suppress; /* there are IPv6 rules with suppress_prefixlength or _ifgroup */
+	__u32 unused;
 };
 
 #define SELECTOR_STAMP(number) (1ull << 32 | (__u32)(number))

@@ -74,9 +74,30 @@ struct netns_ipv6___network {
 	atomic_t___network fib6_sernum;
 };
 
+struct nf_hook_entry___network {
+	void *hook;
+	void *priv;
+};
+
+enum nf_hook_ops_type___network {
+	HOOK_TYPE_PLAIN,
+	HOOK_TYPE_BPF = 2,
+};
+
+struct nf_hook_ops___network {
+	int priority;
+	enum nf_hook_ops_type___network hook_ops_type : 8;
+};
+
+/* Pointers to the struct nf_hook_ops follow. */
+struct nf_hook_entries___network {
+	__u16 num_hook_entries;
+	struct nf_hook_entry___network hooks[];
+};
+
 struct netns_nf___network {
-	void *hooks_ipv4[1]; /* of NF_INET_PRE_ROUTING, which is 0 */
-	void *hooks_ipv6[1];
+	struct nf_hook_entries___network *hooks_ipv4[1]; /* of NF_INET_PRE_ROUTING, which is 0 */
+	struct nf_hook_entries___network *hooks_ipv6[1];
 };
 
 struct net___network {
@@ -173,6 +194,14 @@ INLINE __u32 device_private_flags(device_t device)
 
 #define KERNEL_POINTER(type, address) \
 	((type *)bpf_rdonly_cast((const void *)(address), bpf_core_type_id_kernel(type)))
+
+/* Eight bytes of kernel memory as a number, which may be handed to a GLOBAL function. */
+INLINE __u64 kernel_word(const void *address)
+{
+	const struct in6_addr *bytes = kernel_bytes(address);
+
+	return bytes->in6_u.u6_addr32[0] | (__u64)bytes->in6_u.u6_addr32[1] << 32;
+}
 
 /* The device whose member @member is at @address. */
 #define DEVICE_AROUND(address, member)              \

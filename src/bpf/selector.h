@@ -22,7 +22,8 @@
  * What can't be known is SELECTION_UNKNOWN, which the caller drops and counts:
  *  - IPv6 from a device whose own `forwarding` is off while that of `all` is on, for an address
  *    that is not local: the kernel forwards it, bpf_fib_lookup() refuses to say whereto;
- *  - IPv6 from a link-local source that leaves by another route than the default one, by rule;
+ *  - IPv6 from a link-local source, where rules choose routes by source;
+ *  - IPv6 where bpf_fib_lookup() is wrong: rules with suppress_prefixlength, throw routes;
  *  - routes with an encapsulation of their own (lwtunnel: MPLS, SRv6 ...);
  *  - multicast routing and directed broadcasts (mc_forwarding, bc_forwarding): one packet takes
  *    several ways.
@@ -192,15 +193,77 @@ INLINE device_t selector_in_device(device_t device, bool stays)
 	return master && device_private_flags(master) & DEVICE_PRIVATE_VRF ? master : device;
 }
 
-/* NONE if nothing stands between us and the kernel's decision to drop, otherwise @otherwise. */
+/* include/uapi/linux/netfilter_ipv4.h: enum nf_ip_hook_priorities */
+#define HOOK_PRIORITY_FIRST     (-2147483647 - 1) /* br_netfilter */
+#define HOOK_PRIORITY_DEFRAG    (-400)
+#define HOOK_PRIORITY_CONNTRACK (-200)
+
+#define HOOK_TYPE_BPF   2 /* enum nf_hook_ops_type: cannot change packets */
+#define HOOKS_LOOKED_AT 8
+
+/* BPF_CORE_READ_BITFIELD() reads beyond the bytes that the verifier knows the field in. */
+INLINE __u64 hook_type(const struct nf_hook_ops___network *hook)
+{
+	__u64 word =
+		kernel_bytes((const char *)hook + __CORE_RELO(hook, hook_ops_type, BYTE_OFFSET))
+			->in6_u.u6_addr32[0];
+
+	return word << __CORE_RELO(hook, hook_ops_type, LSHIFT_U64) >>
+	       __CORE_RELO(hook, hook_ops_type, RSHIFT_U64);
+}
+
+INLINE bool hook_changes_nothing(const struct nf_hook_ops___network *hook)
+{
+	__u64 type = hook_type(hook);
+
+	if (type != HOOK_TYPE_PLAIN)
+		return type == HOOK_TYPE_BPF; /* those can only read */
+	return hook->priority == HOOK_PRIORITY_FIRST || hook->priority == HOOK_PRIORITY_DEFRAG ||
+	       hook->priority == HOOK_PRIORITY_CONNTRACK;
+}
+
+/*
+ * Whether nothing between us and the kernel's routing can change a packet: among @hooks (the
+ * address of struct nf_hook_entries) of PREROUTING there are at most such that never do.
+ */
+GLOBAL int packets_stay_as_they_are(__u64 hooks)
+{
+	const struct nf_hook_entries___network *entries =
+		KERNEL_POINTER(struct nf_hook_entries___network, hooks);
+	const char *operations;
+	__u32 count;
+
+	if (!hooks)
+		return true;
+	count = entries->num_hook_entries;
+	/* An array of pointers follows the one of hooks: nf_hook_entries_get_hook_ops(). */
+	operations = (const char *)entries +
+		     bpf_core_field_offset(struct nf_hook_entries___network, hooks) +
+		     (__u64)count * bpf_core_type_size(struct nf_hook_entry___network);
+	for (__u32 i = 0; i < HOOKS_LOOKED_AT; i++) {
+		if (i == count)
+			return true;
+		if (!hook_changes_nothing(
+			    KERNEL_POINTER(struct nf_hook_ops___network,
+					   KERNEL_POINTER(struct hlist_head___network,
+							  operations + i * sizeof(void *))
+						   ->first)))
+			return false;
+	}
+	return false;
+}
+
+/* NONE if the kernel's decision to drop is certain, otherwise @otherwise. */
 INLINE enum selection dropped_ipv4(const struct net___network *net, enum selection otherwise)
 {
-	return net->nf.hooks_ipv4[0] ? otherwise : SELECTION_NONE;
+	return packets_stay_as_they_are(kernel_word(&net->nf.hooks_ipv4[0])) ? SELECTION_NONE
+									     : otherwise;
 }
 
 INLINE enum selection dropped_ipv6(const struct net___network *net, enum selection otherwise)
 {
-	return net->nf.hooks_ipv6[0] ? otherwise : SELECTION_NONE;
+	return packets_stay_as_they_are(kernel_word(&net->nf.hooks_ipv6[0])) ? SELECTION_NONE
+									     : otherwise;
 }
 
 /*

@@ -6,7 +6,6 @@
 	(((address) & bpf_htonl(~0u << (32 - (length)))) == bpf_htonl(net))
 #define ipv4_is_multicast(address)       IPV4_IN_NET(address, 0xe0000000, 4)
 #define ipv4_is_local_multicast(address) IPV4_IN_NET(address, 0xe0000000, 24)
-#define ipv4_is_this_net(address)        IPV4_IN_NET(address, 0, 8)
 #define ipv4_is_loopback(address)        IPV4_IN_NET(address, 0x7f000000, 8)
 #define IPV4_BROADCAST                   0xffffffffu
 
@@ -68,7 +67,7 @@ INLINE bool is_ipv4_martian(const struct selector_packet *packet,
 {
 	__be32 source = packet->route.ipv4_src, destination = packet->route.ipv4_dst;
 
-	if (ipv4_is_this_net(source) || ipv4_is_this_net(destination))
+	if (!source || !destination)
 		return true;
 	if (!ipv4_is_loopback(source) && !ipv4_is_loopback(destination))
 		return false;
@@ -91,6 +90,7 @@ INLINE enum selection select_ipv4_unicast(void *context, struct selector_packet 
 {
 	const struct net___network *net = packet->device->nd_net.net;
 	const struct selector_state *state = selector_state();
+	enum route_kind kind = ROUTE_NO_FORWARD;
 	bool fresh, may_go = may_be_forwarded(packet);
 	__u32 flags;
 
@@ -98,11 +98,13 @@ INLINE enum selection select_ipv4_unicast(void *context, struct selector_packet 
 		return SELECTION_UNKNOWN;
 	fresh = state->stamp[SELECTOR_IPV4] == SELECTOR_STAMP(net->ipv4.rt_genid.counter);
 	flags = local_flags_ipv4(state, packet->route.ipv4_dst);
-	if (flags & SELECTOR_CERTAIN && fresh && !net->ipv4.fib_has_custom_rules)
+	if (flags & SELECTOR_CERTAIN && fresh && state->local_first[SELECTOR_IPV4])
 		return local_or_broadcast(net, in_device, flags);
 	if (ipv4_is_loopback(packet->route.ipv4_dst))
 		flags |= SELECTOR_LOCAL;
-	switch (follow_route(packet, look_up_route(context, packet))) {
+	if (device_ipv4_conf(in_device, IPV4_DEVCONF_FORWARDING))
+		kind = follow_route(packet, look_up_route(context, packet));
+	switch (kind) {
 	case ROUTE_FORWARD:
 		return may_go ? SELECTION_FORWARD : dropped_ipv4(net, SELECTION_FORWARD);
 	case ROUTE_REFUSED:

@@ -159,8 +159,18 @@ INLINE enum route_kind find_ipv6_route(void *context, struct selector_packet *pa
 	return kind;
 }
 
+/*
+ * In IPv6 bpf_fib_lookup() knows neither that rules suppress routes nor that a throw route ends the
+ * search in its table only (net/ipv6/fib6_rules.c: fib6_rule_suppress(), fib6_rule_action_alt()).
+ */
+INLINE bool is_look_up_right(const struct selector_state *state, enum route_kind kind, __u32 flags)
+{
+	return !state->ipv6_suppress && !(kind == ROUTE_NO_FORWARD && flags & SELECTOR_THROW);
+}
+
 INLINE enum selection select_ipv6_routed(void *context, struct selector_packet *packet,
-					 const struct inet6_dev___network *in_device, __u32 flags,
+					 const struct inet6_dev___network *in_device,
+					 const struct selector_state *state, __u32 flags,
 					 bool fresh)
 {
 	const struct net___network *net = packet->device->nd_net.net;
@@ -171,8 +181,11 @@ INLINE enum selection select_ipv6_routed(void *context, struct selector_packet *
 	if (is_ipv6_forwarding(net, in_device)) {
 		/* A stale entry must not hide that the packet is forwarded. */
 		if (!in_device->cnf.forwarding)
-			return flags && fresh ? SELECTION_INPUT : SELECTION_UNKNOWN;
+			return flags & SELECTOR_CERTAIN && fresh ? SELECTION_INPUT
+								 : SELECTION_UNKNOWN;
 		kind = find_ipv6_route(context, packet, from_link_local);
+		if (!is_look_up_right(state, kind, flags))
+			return SELECTION_UNKNOWN;
 	}
 	switch (kind) {
 	case ROUTE_FORWARD:
@@ -180,7 +193,8 @@ INLINE enum selection select_ipv6_routed(void *context, struct selector_packet *
 	case ROUTE_REFUSED:
 		return dropped_ipv6(net, SELECTION_INPUT);
 	case ROUTE_NO_FORWARD:
-		return flags || !fresh ? SELECTION_INPUT : dropped_ipv6(net, SELECTION_INPUT);
+		return flags & SELECTOR_LOCAL || !fresh ? SELECTION_INPUT
+							: dropped_ipv6(net, SELECTION_INPUT);
 	default:
 		return SELECTION_UNKNOWN;
 	}
@@ -199,13 +213,13 @@ INLINE enum selection select_ipv6_unicast(void *context, struct selector_packet 
 	fresh = state->stamp[SELECTOR_IPV6] == SELECTOR_STAMP(net->ipv6.fib6_sernum.counter);
 	flags = local_flags_ipv6(state, packet);
 	/* A neighbour is spoken to even while routes change all the time. */
-	if (link_local && flags)
+	if (link_local && flags & SELECTOR_LOCAL)
 		return SELECTION_INPUT;
-	if (flags & SELECTOR_CERTAIN && fresh && !net->ipv6.fib6_has_custom_rules)
+	if (flags & SELECTOR_CERTAIN && fresh && state->local_first[SELECTOR_IPV6])
 		return SELECTION_INPUT;
 	if (link_local)
 		return select_ipv6_link_local(packet, in_device, fresh);
-	return select_ipv6_routed(context, packet, in_device, flags, fresh);
+	return select_ipv6_routed(context, packet, in_device, state, flags, fresh);
 }
 
 INLINE enum selection select_ipv6(void *context, struct selector_packet *packet)

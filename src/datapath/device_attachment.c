@@ -69,7 +69,7 @@ static int attach_xdp(const struct device_description *device, int program,
 		message_error(reason, 0, "no XDP in the driver: %s", strerror(-native));
 	else
 		message_error(reason, 0, "no XDP in the driver: %s; no generic XDP: %s",
-			      strerror(-native), strerror(-generic));
+			      strerrordesc_np(-native), strerrordesc_np(-generic));
 	if (generic == -EBUSY)
 		return -EEXIST; /* of a device above; not to be taken for another's program */
 	return generic;
@@ -104,36 +104,31 @@ static int attach_ingress(const struct device_description *device, enum devices_
 	return attach_tc(device, programs->ingress, reason);
 }
 
-static int attach_egress(const struct device_description *device, int program,
-			 struct message *reason)
+int device_attachment_ingress(struct device_attachment *attachment,
+			      const struct device_description *device, enum devices_mode mode,
+			      const struct devices_programs *programs, bool beside_others,
+			      struct message *reason)
 {
-	int link = device_link_create(DEVICE_LINK_TCX_EGRESS, device->ifindex, program);
-
-	if (link < 0)
-		return message_error(reason, -link, "cannot filter what leaves by %s: %s",
-				     device->name, strerror(-link));
-	return link;
-}
-
-int device_attachment_make(struct device_attachment *attachment,
-			   const struct device_description *device, enum devices_mode mode,
-			   const struct devices_programs *programs, bool beside_others,
-			   struct message *reason)
-{
-	enum device_state state = DEVICE_FAILED;
-	struct message egress_reason = {""};
-
 	*attachment = (struct device_attachment)DEVICE_DETACHED;
 	reason->text[0] = '\0';
-	attachment->ingress = attach_ingress(device, mode, programs, beside_others, &state, reason);
-	attachment->egress = attach_egress(device, programs->egress, &egress_reason);
+	attachment->ingress =
+		attach_ingress(device, mode, programs, beside_others, &attachment->way, reason);
+	return attachment->ingress < 0 ? attachment->ingress : 0;
+}
+
+int device_attachment_egress(struct device_attachment *attachment,
+			     const struct device_description *device,
+			     const struct devices_programs *programs, struct message *reason)
+{
+	attachment->egress =
+		device_link_create(DEVICE_LINK_TCX_EGRESS, device->ifindex, programs->egress);
 	if (attachment->ingress < 0)
 		return attachment->ingress;
-	if (attachment->egress < 0) {
-		*reason = egress_reason;
-		return attachment->egress;
-	}
-	attachment->state = state;
+	if (attachment->egress < 0)
+		return message_error(reason, -attachment->egress,
+				     "cannot filter what leaves by %s: %s", device->name,
+				     strerror(-attachment->egress));
+	attachment->state = attachment->way;
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 /* Links are -1 where there is none. */
 struct device_attachment {
 	enum device_state state; /* DEVICE_NATIVE, DEVICE_GENERIC, DEVICE_TC; DEVICE_FAILED */
+	enum device_state way;   /* of the ingress link */
 	int ingress;
 	int egress;
 };
@@ -23,15 +24,20 @@ struct device_change {
 };
 
 /*
- * Attaches to a device without programs of ours. If somebody else's XDP program is there and
- * @beside_others, then at TC. Fills in @reason (with why it failed, or why it is not what the mode
- * would like; or "") in any case. On failure what could be attached stays so, as better than
- * nothing, and the state is DEVICE_FAILED. EBUSY, ENODEV ...
+ * Attaches to a device without programs of ours, in two steps: what comes in is more urgent, and
+ * each link takes the kernel some ten milliseconds (an RCU grace period). If somebody else's XDP
+ * program is there and @beside_others, then at TC. Fills in @reason (with why it failed, or why it
+ * is not what the mode would like; or "") in any case. Once both have succeeded the state is no
+ * more DEVICE_FAILED; if one has failed the other is done all the same, as better than nothing.
+ * EBUSY, ENODEV ...
  */
-int device_attachment_make(struct device_attachment *attachment,
-			   const struct device_description *device, enum devices_mode mode,
-			   const struct devices_programs *programs, bool beside_others,
-			   struct message *reason);
+int device_attachment_ingress(struct device_attachment *attachment,
+			      const struct device_description *device, enum devices_mode mode,
+			      const struct devices_programs *programs, bool beside_others,
+			      struct message *reason);
+int device_attachment_egress(struct device_attachment *attachment,
+			     const struct device_description *device,
+			     const struct devices_programs *programs, struct message *reason);
 
 void device_attachment_remove(struct device_attachment *attachment);
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "datapath/devices.h"
 
+#include "abi/devices.h"
 #include "common/cleanup.h"
 #include "datapath/device_attachment.h"
 #include "datapath/device_events.h"
 #include "datapath/device_links.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,12 @@ struct device {
 	struct device_change change;
 	struct message next_reason;
 	bool excluded;
+	bool due;  /* something has happened to it */
+	int error; /* of attaching, while that is under way */
+	/* What has been reported last. */
+	bool told;
+	enum device_state told_state;
+	struct message told_reason;
 	bool seen; /* by the list that is being made */
 };
 
@@ -137,6 +145,41 @@ static struct device *add(struct devices *devices, const struct device_descripti
 	return device;
 }
 
+/* Are the programs still there? They leave with the device, whose number another may have now. */
+static bool is_attached(const struct device *device)
+{
+	return device->attachment.state != DEVICE_FAILED &&
+	       device_link_ifindex(device->attachment.egress) == device->description.ifindex;
+}
+
+/* Tells the programs of other hooks which devices need none of them. */
+static void note_cover(const struct devices *devices, const struct device *device)
+{
+	__u32 cover = 0;
+
+	if (devices->options.covered < 0)
+		return;
+	if (device->excluded || device->attachment.ingress >= 0)
+		cover |= DEVICE_COVERED_INGRESS;
+	if (device->excluded || device->attachment.egress >= 0)
+		cover |= DEVICE_COVERED_EGRESS;
+	if (cover)
+		bpf_map_update_elem(devices->options.covered, &device->description.ifindex, &cover,
+				    BPF_ANY);
+	else
+		bpf_map_delete_elem(devices->options.covered, &device->description.ifindex);
+}
+
+static void detach(struct devices *devices, struct device *device)
+{
+	struct device_attachment attachment = device->attachment;
+
+	/* Others take over before we leave. */
+	device->attachment = (struct device_attachment)DEVICE_DETACHED;
+	note_cover(devices, device);
+	device_attachment_remove(&attachment);
+}
+
 static void drop(struct devices *devices, struct device *device)
 {
 	size_t i = 0;
@@ -146,94 +189,104 @@ static void drop(struct devices *devices, struct device *device)
 	devices->n_devices--;
 	memmove(&devices->list[i], &devices->list[i + 1],
 		(devices->n_devices - i) * sizeof(struct device *));
-	device_attachment_remove(&device->attachment);
+	device->excluded = false;
+	detach(devices, device);
 	free(device);
 }
 
-/* Attaches to a device that has nothing of ours. -ENODEV: it is gone. */
-static int attach(struct devices *devices, struct device *device)
+static void lose_device(struct devices *devices, const struct device_description *description)
 {
-	int error = device_attachment_make(&device->attachment, &device->description,
-					   devices->options.mode, &devices->options.programs,
-					   !devices->opening, &device->reason);
+	struct device lost = {
+		.description = *description,
+		.reason = {"out of memory"},
+	};
 
-	if (error && error != -ENODEV && devices->opening && !devices->error) {
-		devices->error = error;
-		devices->message = device->reason;
-	}
-	return error;
-}
-
-static void on_new_device(struct devices *devices, const struct device_description *description)
-{
-	struct device *device = add(devices, description);
-
-	if (!device) {
-		struct device lost = {
-			.description = *description,
-			.reason = {"out of memory"},
-		};
-
-		if (devices->opening)
-			devices->error = message_error(&devices->message, ENOMEM, "out of memory");
-		report(devices, &lost, DEVICE_FAILED);
-		return;
-	}
-	device->seen = true;
-	device->excluded = is_excluded(devices, description->name);
-	if (!device->excluded && attach(devices, device) == -ENODEV)
-		drop(devices, device);
-	else
-		report(devices, device, state_of(device));
-}
-
-/* Are the programs still there? They leave with the device, whose number another may have now. */
-static bool is_attached(const struct device *device)
-{
-	return device->attachment.state != DEVICE_FAILED &&
-	       device_link_ifindex(device->attachment.egress) == device->description.ifindex;
+	if (devices->opening)
+		devices->error = message_error(&devices->message, ENOMEM, "out of memory");
+	report(devices, &lost, DEVICE_FAILED);
 }
 
 static void on_gone_device(struct devices *devices, struct device *device)
 {
-	report(devices, device, DEVICE_GONE);
+	if (device->told)
+		report(devices, device, DEVICE_GONE);
 	drop(devices, device);
 }
 
-static void on_known_device(struct devices *devices, struct device *device,
-			    const struct device_description *description)
-{
-	enum device_state before = state_of(device);
-	struct message reason = device->reason;
-
-	device->seen = true;
-	device->description = *description;
-	device->excluded = is_excluded(devices, description->name);
-	if (device->excluded) {
-		device_attachment_remove(&device->attachment);
-		device->reason.text[0] = '\0';
-	} else if (!is_attached(device)) {
-		device_attachment_remove(&device->attachment);
-		if (attach(devices, device) == -ENODEV) {
-			on_gone_device(devices, device);
-			return;
-		}
-	}
-	if (state_of(device) != before || strcmp(reason.text, device->reason.text) != 0)
-		report(devices, device, state_of(device));
-}
-
+/* Notes what is to be done; attach_all() does it, when the events have been read. */
 static void on_event(void *data, const struct device_description *description, bool gone)
 {
 	struct devices *devices = data;
 	struct device *device = find(devices, description->ifindex);
 
-	if (!device && !gone)
-		on_new_device(devices, description);
-	else if (device && !gone)
-		on_known_device(devices, device, description);
-	else if (device)
+	if (gone) {
+		if (device)
+			on_gone_device(devices, device);
+		return;
+	}
+	if (!device)
+		device = add(devices, description);
+	if (!device) {
+		lose_device(devices, description);
+		return;
+	}
+	device->seen = true;
+	device->due = true;
+	device->description = *description;
+	device->excluded = is_excluded(devices, description->name);
+}
+
+static void begin(struct devices *devices, struct device *device)
+{
+	if (device->excluded) {
+		detach(devices, device);
+		device->reason.text[0] = '\0';
+		device->error = 0;
+	} else if (is_attached(device)) {
+		device->due = false;
+	} else {
+		detach(devices, device);
+		device->error = device_attachment_ingress(
+			&device->attachment, &device->description, devices->options.mode,
+			&devices->options.programs, !devices->opening, &device->reason);
+	}
+}
+
+static void finish(struct devices *devices, struct device *device)
+{
+	struct message before = device->told_reason;
+
+	device->due = false;
+	if (!device->excluded && device->error != -ENODEV)
+		device->error =
+			device_attachment_egress(&device->attachment, &device->description,
+						 &devices->options.programs, &device->reason);
+	if (device->error == -ENODEV) {
 		on_gone_device(devices, device);
+		return;
+	}
+	note_cover(devices, device);
+	if (device->error && devices->opening && !devices->error) {
+		devices->error = device->error;
+		devices->message = device->reason;
+	}
+	if (device->told && device->told_state == state_of(device) &&
+	    strcmp(before.text, device->reason.text) == 0)
+		return;
+	device->told = true;
+	device->told_state = state_of(device);
+	device->told_reason = device->reason;
+	report(devices, device, state_of(device));
+}
+
+static void attach_all(struct devices *devices)
+{
+	for (size_t i = 0; i < devices->n_devices; i++)
+		if (devices->list[i]->due)
+			begin(devices, devices->list[i]);
+	for (size_t i = devices->n_devices; i-- > 0;)
+		if (devices->list[i]->due)
+			finish(devices, devices->list[i]);
 }
 
 /* After events were lost. */
@@ -278,6 +331,8 @@ static int open_devices(struct devices *devices, struct message *message)
 		return error;
 	devices->opening = true;
 	error = device_events_list(on_event, devices);
+	if (!error)
+		attach_all(devices);
 	devices->opening = false;
 	if (error)
 		return message_error(message, -error, "cannot list the network devices: %s",
@@ -341,6 +396,7 @@ int devices_process_events(struct devices *devices, struct message *message)
 		if (error == -ENOBUFS)
 			error = list_again(devices);
 	}
+	attach_all(devices);
 	if (error)
 		return message_error(message, -error, "cannot follow the network devices: %s",
 				     strerror(-error));
@@ -388,7 +444,8 @@ int devices_switch(struct devices *devices, enum devices_mode mode,
 					   &devices->options.programs);
 		} else {
 			device_change_complete(&device->change, &device->attachment);
-			device->reason = device->next_reason;
+			device->reason = device->told_reason = device->next_reason;
+			device->told_state = state_of(device);
 		}
 	}
 	if (error)

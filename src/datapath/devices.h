@@ -16,7 +16,7 @@
  * Egress programs are at TC. See device_links.h for the place among others' programs.
  *
  * A device that appears is announced when it exists, and often when it is up already; the programs
- * are attached then. Packets that it carries before that have not been judged: see docs/hooks.md.
+ * are attached then. Packets that it carries before that have not met them: see docs/hooks.md.
  */
 #pragma once
 
@@ -63,6 +63,11 @@ struct devices_options {
 	/* Names of devices to leave alone; one that ends with '+' means all that begin so. */
 	const char *const *excluded;
 	size_t n_excluded;
+	/*
+	 * A map of abi/devices.h, to be told which devices carry programs, or -1. It stays the
+	 * caller's.
+	 */
+	int covered;
 	/*
 	 * Told of devices that change after devices_open(). DEVICE_FAILED is to reach the user:
 	 * a device is without a filter. May be NULL.

@@ -5,6 +5,7 @@
 #include "common/cleanup.h"
 #include "datapath/local_routes.h"
 #include "datapath/route_netlink.h"
+#include "datapath/routing_rules.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -160,14 +161,26 @@ static void forget(struct local_addresses *addresses)
 	local_routes_free(&addresses->routes);
 }
 
+static void note_rules(struct local_addresses *addresses, const struct routing_rules *rules)
+{
+	for (int family = 0; family < SELECTOR_FAMILIES; family++)
+		__atomic_store_n(&addresses->state->local_first[family], rules->local_first[family],
+				 __ATOMIC_RELEASE);
+	__atomic_store_n(&addresses->state->ipv6_suppress, rules->suppress, __ATOMIC_RELEASE);
+}
+
 static int refresh(struct local_addresses *addresses, struct message *message)
 {
 	struct local_routes routes = {0};
-	int error = local_routes_list(&routes);
+	struct routing_rules rules = {0};
+	int error = routing_rules_read(&rules);
 
+	if (!error)
+		error = local_routes_list(&routes);
 	if (error)
-		return message_error(message, -error, "cannot list the local routes: %s",
+		return message_error(message, -error, "cannot list the routes and rules: %s",
 				     strerror(-error));
+	note_rules(addresses, &rules);
 	count_prefixes(addresses, &routes);
 	error = apply(addresses, &routes);
 	if (error) {

@@ -11,9 +11,10 @@
 
 #define LIST_TRIES 16 /* of a dump, while routes change */
 
-static bool is_local_type(uint8_t type)
+static bool is_wanted_type(uint8_t type)
 {
-	return type == RTN_LOCAL || type == RTN_BROADCAST || type == RTN_ANYCAST;
+	return type == RTN_LOCAL || type == RTN_BROADCAST || type == RTN_ANYCAST ||
+	       type == RTN_THROW;
 }
 
 static const struct rtmsg *route_of(const struct nlmsghdr *header)
@@ -30,7 +31,7 @@ bool local_routes_concerned(const struct nlmsghdr *header)
 	if (header->nlmsg_type != RTM_NEWROUTE && header->nlmsg_type != RTM_DELROUTE)
 		return true;
 	/* A route that replaces another may have ended one of ours. */
-	return !route || is_local_type(route->rtm_type) || route->rtm_table == RT_TABLE_LOCAL ||
+	return !route || is_wanted_type(route->rtm_type) || route->rtm_table == RT_TABLE_LOCAL ||
 	       header->nlmsg_flags & NLM_F_REPLACE;
 }
 
@@ -88,6 +89,8 @@ static uint32_t route_flags(const struct rtmsg *message, uint32_t table, bool on
 {
 	uint32_t flags = SELECTOR_LOCAL;
 
+	if (message->rtm_type == RTN_THROW)
+		return SELECTOR_THROW;
 	if (!one_address)
 		return flags;
 	if (table == RT_TABLE_LOCAL && !message->rtm_tos)
@@ -104,7 +107,7 @@ static bool read_route(const struct nlmsghdr *header, struct local_route *route)
 	struct route_attributes attributes = {0};
 	uint8_t bytes;
 
-	if (!message || header->nlmsg_type != RTM_NEWROUTE || !is_local_type(message->rtm_type) ||
+	if (!message || header->nlmsg_type != RTM_NEWROUTE || !is_wanted_type(message->rtm_type) ||
 	    (message->rtm_family != AF_INET && message->rtm_family != AF_INET6))
 		return false;
 	attributes.table = message->rtm_table;
@@ -173,10 +176,8 @@ static int ask_all(struct local_routes *routes)
 		uint8_t family;
 		uint8_t type;
 	} dumps[] = {
-		{AF_INET, RTN_LOCAL},
-		{AF_INET, RTN_BROADCAST},
-		{AF_INET6, RTN_LOCAL},
-		{AF_INET6, RTN_ANYCAST},
+		{AF_INET, RTN_LOCAL},    {AF_INET, RTN_BROADCAST}, {AF_INET6, RTN_LOCAL},
+		{AF_INET6, RTN_ANYCAST}, {AF_INET6, RTN_THROW},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(dumps); i++) {
@@ -206,6 +207,34 @@ static void order(struct local_routes *routes)
 	routes->n_routes = n_routes + 1;
 }
 
+static bool is_prefix(const struct local_route *route)
+{
+	return route->length != (route->family == SELECTOR_IPV4 ? 32 : 128);
+}
+
+static bool contains(const struct local_route *prefix, const struct local_route *route)
+{
+	unsigned int bytes = prefix->length / 8, bits = prefix->length % 8;
+	uint8_t mask = (uint8_t)(0xff00 >> bits);
+
+	return route->family == prefix->family && route->length > prefix->length &&
+	       memcmp(route->address, prefix->address, bytes) == 0 &&
+	       (!bits || !((route->address[bytes] ^ prefix->address[bytes]) & mask));
+}
+
+/* A look-up finds the longest prefix only. There are few prefixes. */
+static void include_surrounding(struct local_routes *routes)
+{
+	for (size_t i = 0; i < routes->n_routes; i++) {
+		const struct local_route *prefix = &routes->list[i];
+
+		for (size_t j = 0; is_prefix(prefix) && j < routes->n_routes; j++)
+			if (contains(prefix, &routes->list[j]))
+				routes->list[j].flags |=
+					prefix->flags & (SELECTOR_LOCAL | SELECTOR_THROW);
+	}
+}
+
 int local_routes_list(struct local_routes *ret_routes)
 {
 	struct local_routes routes = {0};
@@ -216,6 +245,7 @@ int local_routes_list(struct local_routes *ret_routes)
 		return error;
 	}
 	order(&routes);
+	include_surrounding(&routes);
 	*ret_routes = routes;
 	return 0;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The routes by which the kernel takes packets for its own, as a sorted list. */
+/*
+ * The routes that the chain selector's table holds (abi/selector.h), as a sorted list: those by
+ * which the kernel takes packets for its own, and of IPv6 those of type throw.
+ */
 #pragma once
 
 #include "abi/selector.h"

@@ -319,6 +319,17 @@ class DevicesTest(unittest.TestCase):
         path = f"/sys/class/net/{name}/statistics/rx_packets"
         return int(self.inside.output("cat", path))
 
+    def test_devices_that_are_covered(self) -> None:
+        for name in "veth0", "free0":
+            self.veth(name)
+        driver = self.driver("xdp", "free+")
+        numbers = [self.inside.ifindex(name) for name in ("lo", "veth0", "free0")]
+        self.assertEqual(driver.covered(), dict.fromkeys(numbers, 3))
+        self.inside.ip("link delete veth0")
+        self.wait_for(driver, "veth0", None)
+        del numbers[1]
+        self.assertEqual(driver.covered(), dict.fromkeys(numbers, 3))
+
     def test_programs_leave_with_the_driver(self) -> None:
         self.veth("veth0")
         driver = self.driver("xdp")

@@ -5,6 +5,7 @@
  * a line "done" or "failed: reason". Reports of devices come in between, as lines "report ...".
  *
  *	status             devices: name, ifindex, state, reason
+ *	covered            ifindex and enum device_cover of each
  *	counters           of the programs, in the order of enum probe_counter
  *	results FIRST LAST of packets with these numbers: number, times seen, selection, way out
  *	reset              forgets results and counters
@@ -17,6 +18,7 @@
 #include "probe.h"
 #include "probe.skel.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -111,6 +113,7 @@ static int driver_open(struct driver *driver, enum devices_mode mode, struct mes
 		map_values(driver->programs->maps.counters, PROBE_COUNTERS * sizeof(uint64_t));
 	if (!driver->results || !driver->counters)
 		return message_error(message, ENOMEM, "cannot map the results");
+	options.covered = bpf_map__fd(driver->programs->maps.covered);
 	error = open_addresses(driver, message);
 	if (error)
 		return error;
@@ -159,6 +162,16 @@ static int print_results(const struct driver *driver, const char *arguments)
 	return 0;
 }
 
+static void print_covered(const struct driver *driver)
+{
+	int map = bpf_map__fd(driver->programs->maps.covered);
+	uint32_t ifindex, cover, *previous = NULL;
+
+	for (; bpf_map_get_next_key(map, previous, &ifindex) == 0; previous = &ifindex)
+		if (bpf_map_lookup_elem(map, &ifindex, &cover) == 0)
+			printf("covered %u %u\n", ifindex, cover);
+}
+
 static int switch_programs(struct driver *driver, const char *arguments, struct message *message)
 {
 	struct devices_programs programs = programs_of(driver, strstr(arguments, "again") != NULL);
@@ -171,6 +184,8 @@ static int obey(struct driver *driver, const char *command, struct message *mess
 {
 	if (strcmp(command, "status") == 0) {
 		devices_for_each(driver->devices, print_status, "device");
+	} else if (strcmp(command, "covered") == 0) {
+		print_covered(driver);
 	} else if (strcmp(command, "counters") == 0) {
 		for (int i = 0; i < PROBE_COUNTERS; i++)
 			printf("counter %llu\n", (unsigned long long)driver->counters[i]);

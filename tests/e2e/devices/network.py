@@ -2,6 +2,7 @@
 """Network namespaces without names, which vanish with this process, and the driver in one of them."""
 
 import ctypes
+import itertools
 import os
 import signal
 import socket
@@ -73,10 +74,12 @@ class Namespace:
         return done.stdout
 
     def ip(self, *lines: str) -> None:
-        """Commands of ip(8), one a string."""
-        done = self.run("ip", "-batch", "-", text="".join(line + "\n" for line in lines))
-        if done.returncode != 0:
-            raise AssertionError(f"ip: {done.stderr}of:\n" + "\n".join(lines))
+        """Commands of ip(8), one a string; those that begin with -4 or -6 are of that family."""
+        for family, group in itertools.groupby(lines, lambda line: line[:2] if line[0] == "-" else ""):
+            text = "".join(line.removeprefix(family) + "\n" for line in group)
+            done = self.run("ip", *([family] if family else []), "-batch", "-", text=text)
+            if done.returncode != 0:
+                raise AssertionError(f"ip {family}: {done.stderr}of:\n{text}")
 
     def sysctl(self, **values: int) -> None:
         """Names below /proc/sys/net, with __ in the place of /."""
@@ -178,6 +181,10 @@ class Driver:
 
     def states(self) -> dict[str, str]:
         return {device.name: device.state for device in self.devices().values()}
+
+    def covered(self) -> dict[int, int]:
+        return {int(ifindex): int(cover) for ifindex, cover in
+                (line.split() for line in self.ask("covered"))}
 
     def counters(self) -> dict[str, int]:
         return dict(zip(self.COUNTERS, map(int, self.ask("counters"))))

@@ -4,6 +4,7 @@
  * says of those that carry a number (a destination port of UDP at or above PROBE_FIRST_PORT has its
  * number in its source port).
  */
+#include "abi/devices.h"
 #include "bpf/selector.h"
 
 #include "probe.h"
@@ -33,6 +34,14 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, DEVICES_COVERED_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} covered SEC(".maps");
 
 INLINE void count(__u32 counter)
 {
