@@ -459,6 +459,13 @@ class SelectorTest(unittest.TestCase):
         wait_until(lambda: driver.results(number, number)[number].seen == 1, "the packet is seen")
         self.assertEqual(driver.results(number, number)[number].out, "renamed")
 
+    def test_way_out_among_many_devices(self) -> None:
+        """Several of them in one bucket of the kernel's list."""
+        self.forwarding(1, 1)
+        number = self.inside.ifindex("c0")
+        self.inside.ip(*(f"link add same{i} index {number + 256 * i} type ifb" for i in range(1, 4)))
+        self.check([Packet("a0", "10.1.0.99", "8.8.8.8"), Packet("a0", "10.1.0.99", "192.168.5.5")])
+
     def test_random_routes(self) -> None:
         seed = int(os.environ.get("BPF_IPTABLES_SEED", random.randrange(1 << 32)))
         print(f"seed {seed}")
