@@ -22,20 +22,6 @@ struct tcx_link_attributes {
 	__u64 expected_revision;
 };
 
-struct tcx_query_attributes {
-	__u32 target_ifindex;
-	__u32 attach_type;
-	__u32 query_flags;
-	__u32 attach_flags;
-	__u64 prog_ids;
-	__u32 count;
-	__u32 unused;
-	__u64 prog_attach_flags;
-	__u64 link_ids;
-	__u64 link_attach_flags;
-	__u64 revision;
-};
-
 struct device_link_info {
 	__u32 type;
 	__u32 id;
@@ -45,12 +31,9 @@ struct device_link_info {
 	__u32 attach_type;
 };
 
-#define QUERY_PROGRAMS 1 /* the first is all that matters */
-
 /* The kernel wants the rest of its structure to be zero. */
 union request {
 	struct tcx_link_attributes create;
-	struct tcx_query_attributes query;
 	union bpf_attr attributes;
 };
 
@@ -96,34 +79,6 @@ int device_link_create(enum device_link_kind kind, uint32_t ifindex, int program
 int device_link_update(int link_fd, int program_fd)
 {
 	return bpf_link_update(link_fd, program_fd, NULL) ? -errno : 0;
-}
-
-static uint32_t program_id(int program_fd)
-{
-	struct bpf_prog_info information = {};
-	__u32 size = sizeof(information);
-
-	if (bpf_obj_get_info_by_fd(program_fd, &information, &size))
-		return 0;
-	return information.id;
-}
-
-bool device_link_is_first(enum device_link_kind kind, uint32_t ifindex, int program_fd)
-{
-	__u32 first[QUERY_PROGRAMS] = {0};
-	union request request;
-
-	memset(&request, 0, sizeof(request));
-	request.query = (struct tcx_query_attributes){
-		.target_ifindex = ifindex,
-		.attach_type = tcx_attach_type(kind),
-		.prog_ids = (__u64)(uintptr_t)first,
-		.count = QUERY_PROGRAMS,
-	};
-	/* ENOSPC: there are more than we asked for. */
-	if (syscall(SYS_bpf, BPF_PROG_QUERY, &request, sizeof(request)) && errno != ENOSPC)
-		return true;
-	return !first[0] || first[0] == program_id(program_fd);
 }
 
 uint32_t device_link_ifindex(int link_fd)

@@ -7,11 +7,10 @@
  * tcx programs are put in front of all others of the device. One that stood before ours could keep
  * packets from us by returning TCX_PASS or TCX_REDIRECT, and so past the filter; those behind us
  * see what we have accepted (we return TCX_NEXT), as they would see what a driver hands up. Nothing
- * stops somebody from getting in front later; device_link_is_first() tells.
+ * stops somebody from getting in front later.
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stdint.h>
 
 enum device_link_kind {
@@ -33,9 +32,6 @@ int device_link_create(enum device_link_kind kind, uint32_t ifindex, int program
  * ENOLINK if the device is gone.
  */
 int device_link_update(int link_fd, int program_fd);
-
-/* Whether no other tcx program of the device comes before @program_fd; true if that is unknown. */
-bool device_link_is_first(enum device_link_kind kind, uint32_t ifindex, int program_fd);
 
 /* The device that the link holds; 0 if that is gone. */
 uint32_t device_link_ifindex(int link_fd);
