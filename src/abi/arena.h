@@ -133,6 +133,7 @@ enum arena_failure {
 	ARENA_FAILURE_STEPS,      /* the kernel's bound on loops was reached */
 	ARENA_FAILURE_STACKS,     /* no return stack was free */
 	ARENA_FAILURE_HEADER,     /* the packet could not be read */
+	ARENA_FAILURE_ROUTE,      /* its chain is not known */
 	ARENA_FAILURES,
 };
 
@@ -147,8 +148,10 @@ struct arena_root {
 	__u64 tick_rate; /* jiffies per second */
 	/* 1 if an IPv6 extension header that reaches past the packet's end breaks the chain. */
 	__u64 ipv6_checks_length;
-	__u64 last_tag;  /* the greatest arena_ruleset.tag so far */
-	__u64 unused[4]; /* lanes begin on a cache line */
+	__u64 last_tag; /* the greatest arena_ruleset.tag so far */
+	/* Hooks on devices: a rule asks for the state of connections. */
+	__u64 tracks[ARENA_FAMILIES];
+	__u64 unused[1]; /* lanes begin on a cache line */
 	struct arena_lane lane[ARENA_CPUS];
 	struct arena_readers readers[ARENA_FAMILIES][ARENA_CPUS];
 };

@@ -104,7 +104,8 @@ INLINE bool read_ipv4_packet(struct packet *packet, SOURCE *ctx, __u32 needs)
 	packet->wide[FIELD_SOURCE].low = bpf_ntohl(header->in6_u.u6_addr32[3]);
 	packet->wide[FIELD_DESTINATION].low = bpf_ntohl(rest->in6_u.u6_addr32[0]);
 	packet_set_narrow(packet, FIELD_PROTOCOL, protocol);
-	packet_set_narrow(packet, FIELD_HOP_LIMIT, header->in6_u.u6_addr8[8]);
+	packet_set_narrow(packet, FIELD_HOP_LIMIT,
+			  source_hop_limit(ctx, header->in6_u.u6_addr8[8]));
 	packet->transport = (header->in6_u.u6_addr8[0] & 15) * 4;
 	read_surroundings(packet, ctx, needs);
 	if (!(needs & IMAGE_NEEDS_TRANSPORT))
@@ -152,8 +153,9 @@ INLINE bool read_ipv6_packet(struct packet *packet, SOURCE *ctx, __u32 needs)
 	packet->wide[FIELD_SOURCE].low = address_half(source, 2);
 	packet->wide[FIELD_DESTINATION].high = address_half(destination, 0);
 	packet->wide[FIELD_DESTINATION].low = address_half(destination, 2);
-	packet_set_narrow(packet, FIELD_HOP_LIMIT,
-			  kernel_bytes(source_header(ctx))->in6_u.u6_addr8[7]);
+	packet_set_narrow(
+		packet, FIELD_HOP_LIMIT,
+		source_hop_limit(ctx, kernel_bytes(source_header(ctx))->in6_u.u6_addr8[7]));
 	read_surroundings(packet, ctx, needs);
 	return needs & IMAGE_NEEDS_TRANSPORT ? read_ipv6_transport(packet, ctx) : true;
 }

@@ -122,12 +122,11 @@ INLINE bool repeat_flow(const struct arena_lane ARENA *lane, __u32 place, __u32 
  * @lane_position is 0 for a walk without one.
  */
 INLINE bool judge_in_generation(SOURCE *ctx, enum arena_family family, __u64 position, __u32 hook,
-				__u32 lane_position, __u32 counters_number)
+				__u32 lane_position, __u32 counters_number, struct packet *packet)
 {
 	const struct arena_ruleset ARENA *ruleset =
 		&ARENA_AT(struct arena_generation, position & ~1ull)->hook[hook];
 	bool ipv6 = family == ARENA_IPV6, looked = false;
-	struct packet packet = {};
 	struct arena_lane ARENA *lane = ARENA_AT(struct arena_lane, lane_position);
 	struct view view = {
 		.ctx = ctx,
@@ -143,10 +142,11 @@ INLINE bool judge_in_generation(SOURCE *ctx, enum arena_family family, __u64 pos
 		count(&view, ruleset->always & IMAGE_RULE_COUNTER, source_length(ctx));
 		return ruleset->always & IMAGE_RULE_ACCEPT;
 	}
+	*packet = (struct packet){};
 	if (ipv6)
-		readable = read_ipv6_packet(&packet, ctx, ruleset->needs);
+		readable = read_ipv6_packet(packet, ctx, ruleset->needs);
 	else
-		readable = read_ipv4_packet(&packet, ctx, ruleset->needs);
+		readable = read_ipv4_packet(packet, ctx, ruleset->needs);
 	if (!readable) {
 		note_failure(ARENA_FAILURE_HEADER);
 		return false;
@@ -154,33 +154,33 @@ INLINE bool judge_in_generation(SOURCE *ctx, enum arena_family family, __u64 pos
 	if (lane_position) {
 		looked = flows_wanted(lane);
 		if (looked) {
-			place = ipv6 ? find_ipv6_flow(lane, ruleset, &packet)
-				     : find_ipv4_flow(lane, ruleset, &packet);
+			place = ipv6 ? find_ipv6_flow(lane, ruleset, packet)
+				     : find_ipv4_flow(lane, ruleset, packet);
 			if (!(place & FLOW_ABSENT)) {
 				note_found_flow(lane);
-				return repeat_flow(lane, place, view.counters, packet.length);
+				return repeat_flow(lane, place, view.counters, packet->length);
 			}
 			place &= ~FLOW_ABSENT;
 			note_missing_flow(lane);
 		}
 		lane->n_counted = 0;
 	}
-	result = walk_chains(&view, ARENA_AT(struct image, ruleset->image), &packet);
+	result = walk_chains(&view, ARENA_AT(struct image, ruleset->image), packet);
 	if (view.stack)
 		add_with_barrier(&ARENA_AT(struct arena_stack, view.stack)->taken, -1);
 	if (looked && !view.has_residuals && result <= WALK_ACCEPT) {
 		__u32 kept = result == WALK_ACCEPT ? IMAGE_ACCEPT : IMAGE_DROP;
 
 		if (ipv6)
-			remember_ipv6_flow(lane, place, ruleset, &packet, kept);
+			remember_ipv6_flow(lane, place, ruleset, packet, kept);
 		else
-			remember_ipv4_flow(lane, place, ruleset, &packet, kept);
+			remember_ipv4_flow(lane, place, ruleset, packet, kept);
 	}
 	return verdict(result);
 }
 
-/* Is the packet accepted at @hook (enum arena_hook)? */
-INLINE bool judge(SOURCE *ctx, enum arena_family family, __u32 hook)
+/* Is the packet accepted at @hook (enum arena_hook)? @packet is where it is read to. */
+INLINE bool judge(SOURCE *ctx, enum arena_family family, __u32 hook, struct packet *packet)
 {
 	__u32 cpu = bpf_get_smp_processor_id() % ARENA_CPUS;
 	__u32 lane = offsetof(struct arena_root, lane) + cpu * (__u32)sizeof(struct arena_lane);
@@ -195,7 +195,7 @@ INLINE bool judge(SOURCE *ctx, enum arena_family family, __u32 hook)
 		if (!position)
 			return false;
 	}
-	accepted = judge_in_generation(ctx, family, position, hook, lane, counters);
+	accepted = judge_in_generation(ctx, family, position, hook, lane, counters, packet);
 	if (lane)
 		leave_lane(ARENA_AT(struct arena_lane, lane));
 	else

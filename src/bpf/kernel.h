@@ -27,11 +27,21 @@ struct sk_buff {
 	__u16 mac_header;
 	unsigned char *head;
 	unsigned char *data;
+	unsigned long _skb_refdst; /* struct dst_entry, and flags in the lowest bits */
+};
+
+struct dst_entry {
+	struct net_device *dev;
+};
+
+struct xdp_buff {
+	void *data;
 };
 
 struct net_device {
 	char name[16] __attribute__((aligned(8))); /* so that it is not read byte by byte */
 	unsigned short type;
+	int ifindex;
 };
 
 struct nf_hook_state {
@@ -84,7 +94,11 @@ struct nf_conn {
 struct bpf_dynptr;
 
 extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym;
-extern int bpf_dynptr_from_skb(struct sk_buff *skb, __u64 flags, struct bpf_dynptr *dynptr) __ksym;
+extern int bpf_dynptr_adjust(const struct bpf_dynptr *dynptr, __u32 start, __u32 end) __ksym;
+extern int bpf_dynptr_from_xdp(struct xdp_md *context, __u64 flags,
+			       struct bpf_dynptr *dynptr) __ksym;
+extern int bpf_dynptr_from_skb(struct __sk_buff *skb, __u64 flags,
+			       struct bpf_dynptr *dynptr) __ksym;
 
 /*
  * Sixteen bytes of kernel memory, to be read as we like. Reads that fault return 0 (BPF_PROBE_MEM):

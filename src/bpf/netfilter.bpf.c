@@ -5,6 +5,7 @@
  * whose skb->data is the IP header; under rcu_read_lock(), preemptible in process context. It may
  * return NF_ACCEPT or NF_DROP.
  */
+#include "abi/devices.h"
 #include "bpf/kernel.h"
 
 #include "bpf/netfilter_source.h"
@@ -13,11 +14,38 @@
 
 char _license[] SEC("license") = "GPL";
 
+/*
+ * Set while programs on devices judge packets (bpf/xdp.bpf.c, bpf/tc.bpf.c): here are those of the
+ * devices that do not carry them, or not yet.
+ */
+const volatile bool beside_devices = false;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, DEVICES_COVERED_MAX);
+	__type(key, __u32);
+	__type(value, __u32); /* enum device_cover */
+} covered SEC(".maps");
+
+INLINE bool is_covered(const struct nf_hook_state *state, enum arena_hook hook)
+{
+	const struct net_device *device = hook == ARENA_OUTPUT ? state->out : state->in;
+	__u32 wanted = hook == ARENA_OUTPUT ? DEVICE_COVERED_EGRESS : DEVICE_COVERED_INGRESS;
+	__u32 ifindex = device ? (__u32)device->ifindex : 0;
+	const __u32 *cover = bpf_map_lookup_elem(&covered, &ifindex);
+
+	return cover && *cover & wanted;
+}
+
 INLINE int filter(struct bpf_nf_ctx *ctx, enum arena_family family)
 {
 	__u32 hook = (__u32)ctx->state->hook - 1; /* NF_INET_LOCAL_IN is 1 */
+	struct packet packet;
 
-	return hook < ARENA_HOOKS && judge(ctx, family, hook) ? NF_ACCEPT : NF_DROP;
+	if (beside_devices && is_covered(ctx->state, hook))
+		return NF_ACCEPT;
+	return hook < ARENA_HOOKS && judge(ctx, family, hook, &packet) ? NF_ACCEPT : NF_DROP;
 }
 
 SEC("netfilter")

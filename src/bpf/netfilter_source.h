@@ -34,7 +34,14 @@ INLINE __u32 source_linear(SOURCE *ctx)
 /* All of them. Returns 0 or -errno. */
 INLINE int source_dynptr(SOURCE *ctx, struct bpf_dynptr *dynptr)
 {
-	return bpf_dynptr_from_skb(ctx->skb, 0, dynptr);
+	return bpf_dynptr_from_skb((struct __sk_buff *)ctx->skb, 0, dynptr);
+}
+
+/* What rules see of @value, the packet's time to live or hop limit. */
+INLINE __u8 source_hop_limit(SOURCE *ctx, __u8 value)
+{
+	(void)ctx;
+	return value;
 }
 
 INLINE void read_interface(struct packet *packet, enum field field, const struct net_device *device)

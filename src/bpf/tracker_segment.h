@@ -32,15 +32,15 @@ INLINE bool sequence_before(__u32 a, __u32 b)
 	return (__s32)(a - b) < 0;
 }
 
-INLINE __u32 option_byte(const struct tracker_packet *packet, __u32 at)
+INLINE __u32 segment_option(const struct tracker_packet *packet, __u32 at)
 {
 	return packet->tcp.options[MASKED_INDEX(at, TRACKER_OPTIONS_BUFFER - 1)];
 }
 
 INLINE __u32 option_word(const struct tracker_packet *packet, __u32 at)
 {
-	return option_byte(packet, at) << 24 | option_byte(packet, at + 1) << 16 |
-	       option_byte(packet, at + 2) << 8 | option_byte(packet, at + 3);
+	return segment_option(packet, at) << 24 | segment_option(packet, at + 1) << 16 |
+	       segment_option(packet, at + 2) << 8 | segment_option(packet, at + 3);
 }
 
 /* Blocks of two numbers each; the second is the edge. */
@@ -60,8 +60,8 @@ INLINE void read_sacks(struct tracker_packet *packet, __u32 at, __u32 size)
 INLINE __u32 read_option(struct tracker_packet *packet, __u32 at, __u32 left)
 {
 	struct tracker_segment *segment = &packet->tcp.segment;
-	__u32 kind = option_byte(packet, at), size = option_byte(packet, at + 1);
-	__u32 scale = option_byte(packet, at + 2);
+	__u32 kind = segment_option(packet, at), size = segment_option(packet, at + 1);
+	__u32 scale = segment_option(packet, at + 2);
 
 	if (kind == TCP_OPTION_NONE)
 		return 1;

@@ -3,6 +3,7 @@
 #include "common/cleanup.h"
 #include "daemon/conntrack_switch.h"
 #include "daemon/control_server.h"
+#include "daemon/device_watch.h"
 #include "daemon/event_loop.h"
 #include "daemon/kernel_features.h"
 #include "daemon/namespace.h"
@@ -33,19 +34,38 @@ struct daemon {
 	struct event_source *signal_source;
 	struct conntrack_switch *conntrack;
 	struct datapath *datapath;
+	struct device_watch *devices;
 	struct table_service *service;
 	struct control_server *server;
 };
 
 static const char usage[] =
-	"Usage: bpf-iptablesd [--hook netfilter]\n"
+	"Usage: bpf-iptablesd [--hook netfilter|xdp|tc] [--exclude DEVICE]...\n"
 	"Filters the packets of the network namespace that it is started in, by the rules that\n"
 	"bpf-iptables and bpf-ip6tables give it. Stays in the foreground; SIGTERM and SIGINT end\n"
 	"it, and the filter.\n"
 	"\n"
-	"  --hook HOOK  where to filter: netfilter (default)\n"
-	"  --help       show this text\n"
-	"  --version    show the version\n";
+	"  --hook HOOK       where to filter: netfilter (default), xdp (on devices, TC where XDP\n"
+	"                    is not possible) or tc\n"
+	"  --exclude DEVICE  xdp, tc: do not filter this device; eth+ means all that begin so\n"
+	"  --help            show this text\n"
+	"  --version         show the version\n";
+
+#define MAX_EXCLUDED 64
+
+static const char *excluded[MAX_EXCLUDED];
+
+static struct datapath_options filter_options = {
+	.hook = DATAPATH_NETFILTER,
+	.sizes =
+		{
+			.settled = TRACKER_DEFAULT_SETTLED,
+			.half_open = TRACKER_DEFAULT_HALF_OPEN,
+			.fragmented_datagrams = TRACKER_DEFAULT_FRAGMENTS,
+		},
+	.excluded = excluded,
+	.report = device_watch_report,
+};
 
 static void on_signal(void *data, uint32_t events)
 {
@@ -85,10 +105,16 @@ static int open_signals(struct daemon *daemon, struct message *message)
 
 static int open_filter(struct daemon *daemon, struct message *message)
 {
-	int error = conntrack_switch_open(&daemon->conntrack, message);
+	struct device_filter *devices;
+	int error = 0;
 
+	if (filter_options.hook == DATAPATH_NETFILTER)
+		error = conntrack_switch_open(&daemon->conntrack, message);
 	if (!error)
-		error = datapath_open(&daemon->datapath, message);
+		error = datapath_open(&filter_options, &daemon->datapath, message);
+	devices = error ? NULL : datapath_devices(daemon->datapath);
+	if (devices)
+		error = device_watch_new(daemon->loop, devices, &daemon->devices, message);
 	if (!error)
 		error = table_service_new(daemon->datapath, daemon->conntrack, &daemon->service,
 					  message);
@@ -132,9 +158,12 @@ static int daemon_open(struct daemon *daemon, struct message *message)
 static void daemon_close(struct daemon *daemon)
 {
 	control_server_free(daemon->server);
+	device_watch_free(daemon->devices);
 	/* Connections are tracked until no rule asks for their state any more. */
-	datapath_close(daemon->datapath);
+	if (daemon->conntrack)
+		datapath_close(take_pointer(daemon->datapath));
 	table_service_free(daemon->service);
+	datapath_close(daemon->datapath);
 	conntrack_switch_close(daemon->conntrack);
 	event_source_free(daemon->signal_source);
 	cleanup_close(&daemon->signal_fd);
@@ -177,13 +206,32 @@ static int run_daemon(void)
 	return error ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-static bool check_hook(const char *hook)
+static bool choose_hook(const char *hook)
 {
-	if (strcmp(hook, "netfilter") == 0)
-		return true;
+	static const char *const names[] = {
+		[DATAPATH_NETFILTER] = "netfilter",
+		[DATAPATH_XDP] = "xdp",
+		[DATAPATH_TC] = "tc",
+	};
 
-	fprintf(stderr, "bpf-iptablesd: there is no hook '%s', only netfilter\n", hook);
+	for (int i = 0; i < (int)(sizeof(names) / sizeof(names[0])); i++) {
+		if (strcmp(hook, names[i]) != 0)
+			continue;
+		filter_options.hook = (enum datapath_hook)i;
+		return true;
+	}
+	fprintf(stderr, "bpf-iptablesd: there is no hook '%s', only netfilter, xdp and tc\n", hook);
 	return false;
+}
+
+static bool exclude_device(const char *name)
+{
+	if (filter_options.n_excluded == MAX_EXCLUDED) {
+		fprintf(stderr, "bpf-iptablesd: --exclude can be given %d times\n", MAX_EXCLUDED);
+		return false;
+	}
+	excluded[filter_options.n_excluded++] = name;
+	return true;
 }
 
 /* Returns -1 to go on, or the exit status. */
@@ -191,6 +239,7 @@ static int parse_arguments(int count, char **arguments)
 {
 	static const struct option options[] = {
 		{"hook", required_argument, NULL, 'k'},
+		{"exclude", required_argument, NULL, 'x'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{0},
@@ -200,7 +249,11 @@ static int parse_arguments(int count, char **arguments)
 	while ((option = getopt_long(count, arguments, "", options, NULL)) != -1) {
 		switch (option) {
 		case 'k':
-			if (!check_hook(optarg))
+			if (!choose_hook(optarg))
+				return EXIT_USAGE;
+			break;
+		case 'x':
+			if (!exclude_device(optarg))
 				return EXIT_USAGE;
 			break;
 		case 'h':

@@ -46,13 +46,23 @@ struct call {
 	struct message *message;
 };
 
+/* The kernel's own, or that of the hooks on devices. */
+static int switch_conntrack(struct table_service *service, uint8_t family, bool on,
+			    struct message *message)
+{
+	if (service->conntrack)
+		return conntrack_switch_set(service->conntrack, family, on, message);
+	datapath_track(service->datapath, family, on);
+	return 0;
+}
+
 static int set_conntrack(struct table_service *service, struct table *table, bool on,
 			 struct message *message)
 {
 	int error = 0;
 
 	if (table->conntrack != on)
-		error = conntrack_switch_set(service->conntrack, table->family, on, message);
+		error = switch_conntrack(service, table->family, on, message);
 	if (!error)
 		table->conntrack = on;
 	return error;
@@ -87,7 +97,7 @@ int table_service_new(struct datapath *datapath, struct conntrack_switch *conntr
 
 		table->family = families[i];
 		table->conntrack = datapath_ruleset(datapath, table->family)->conntrack;
-		error = conntrack_switch_set(conntrack, table->family, table->conntrack, message);
+		error = switch_conntrack(service, table->family, table->conntrack, message);
 		if (error)
 			return error;
 	}

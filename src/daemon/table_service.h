@@ -15,9 +15,10 @@
 struct table_service;
 
 /*
- * @datapath and @conntrack stay the caller's, and must outlive the service. Brings connection
- * tracking in line with the tables in force, whatever a killed daemon left behind. Errors, with a
- * reason in @message: ENOMEM, those of conntrack_switch_set().
+ * @datapath and @conntrack (NULL: the datapath tracks connections itself) stay the caller's, and
+ * must outlive the service. Brings connection tracking in line with the tables in force, whatever a
+ * killed daemon left behind. Errors, with a reason in @message: ENOMEM, those of
+ * conntrack_switch_set().
  */
 int table_service_new(struct datapath *datapath, struct conntrack_switch *conntrack,
 		      struct table_service **ret_service, struct message *message);

@@ -3,6 +3,7 @@
 
 #include "common/cleanup.h"
 #include "datapath/arena_memory.h"
+#include "datapath/device_filter.h"
 #include "datapath/generation.h"
 #include "datapath/ipv6_probe.h"
 #include "datapath/program.h"
@@ -22,6 +23,7 @@
 
 struct datapath {
 	struct program program;
+	struct device_filter *devices; /* NULL: the programs are at netfilter's hooks */
 	struct arena_memory memory;
 	struct scratch scratch;
 	struct generation_resources resources;
@@ -126,28 +128,63 @@ static int install_empty(struct datapath *datapath, enum arena_family family,
 		return error;
 	}
 	generation_flip(&datapath->memory, family, datapath->current[family]);
-	return program_attach(&datapath->program, family, message);
+	return 0;
 }
 
-static int open_all(struct datapath *datapath, struct message *message)
+static int attach_to_devices(struct datapath *datapath, const struct datapath_options *options,
+			     struct message *message)
 {
-	int error = program_load(&datapath->program, message);
+	const struct device_filter_options device_options = {
+		.mode = options->hook == DATAPATH_XDP ? DEVICES_XDP : DEVICES_TC,
+		.arena_fd = program_arena_fd(&datapath->program),
+		.covered_fd = program_covered_fd(&datapath->program),
+		.sizes = options->sizes,
+		.excluded = options->excluded,
+		.n_excluded = options->n_excluded,
+		.report = options->report,
+		.data = options->data,
+	};
+	int error = device_filter_open(&device_options, &datapath->devices, message);
 
-	if (!error)
-		error = open_arena(datapath, message);
+	return error ? error : device_filter_attach(datapath->devices, message);
+}
+
+static int attach(struct datapath *datapath, const struct datapath_options *options,
+		  struct message *message)
+{
+	int error = 0;
+
+	if (options->hook != DATAPATH_NETFILTER)
+		error = attach_to_devices(datapath, options, message);
+	/* Beside devices for what they have not got yet. */
 	for (int family = 0; family < ARENA_FAMILIES && !error; family++)
-		error = install_empty(datapath, family, message);
+		error = program_attach(&datapath->program, family, message);
 	return error;
 }
 
-int datapath_open(struct datapath **ret_datapath, struct message *message)
+static int open_all(struct datapath *datapath, const struct datapath_options *options,
+		    struct message *message)
+{
+	bool beside_devices = options->hook != DATAPATH_NETFILTER;
+	int error = program_load(&datapath->program, beside_devices, message);
+
+	if (!error)
+		error = open_arena(datapath, message);
+	datapath->resources.without_nat = beside_devices;
+	for (int family = 0; family < ARENA_FAMILIES && !error; family++)
+		error = install_empty(datapath, family, message);
+	return error ? error : attach(datapath, options, message);
+}
+
+int datapath_open(const struct datapath_options *options, struct datapath **ret_datapath,
+		  struct message *message)
 {
 	struct datapath *datapath = calloc(1, sizeof(*datapath));
 	int error;
 
 	if (!datapath)
 		return message_error(message, ENOMEM, "out of memory");
-	error = open_all(datapath, message);
+	error = open_all(datapath, options, message);
 	if (error) {
 		datapath_close(datapath);
 		return error;
@@ -161,12 +198,25 @@ void datapath_close(struct datapath *datapath)
 	if (!datapath)
 		return;
 	/* First the programs: while they run they read the arena. */
+	device_filter_close(datapath->devices);
 	program_close(&datapath->program);
 	for (int family = 0; family < ARENA_FAMILIES; family++)
 		generation_free(&datapath->memory, datapath->current[family]);
 	arena_memory_close(&datapath->memory);
 	scratch_close(&datapath->scratch);
 	free(datapath);
+}
+
+struct device_filter *datapath_devices(const struct datapath *datapath)
+{
+	return datapath->devices;
+}
+
+void datapath_track(struct datapath *datapath, uint8_t family, bool on)
+{
+	struct arena_root *root = arena_memory_root(&datapath->memory);
+
+	__atomic_store_n(&root->tracks[find_family(family)], on, __ATOMIC_SEQ_CST);
 }
 
 const struct ruleset *datapath_ruleset(const struct datapath *datapath, uint8_t family)

@@ -7,23 +7,53 @@
 #pragma once
 
 #include "common/message.h"
+#include "datapath/devices.h"
+#include "datapath/tracker.h"
 #include "ruleset/ruleset.h"
 
 #include <linux/netfilter/x_tables.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct datapath;
 
+/* Where packets are judged. */
+enum datapath_hook {
+	DATAPATH_NETFILTER,
+	DATAPATH_XDP, /* INPUT and FORWARD at XDP where that is possible, OUTPUT at TC */
+	DATAPATH_TC,
+};
+
+struct datapath_options {
+	enum datapath_hook hook;
+	/* The rest is for hooks on devices: see datapath/device_filter.h. */
+	struct tracker_sizes sizes;
+	const char *const *excluded;
+	size_t n_excluded;
+	device_report report;
+	void *data;
+};
+
 /*
  * Loads the programs and maps the arena, installs an empty table (policy ACCEPT) for each family,
- * and attaches the programs to LOCAL_IN, FORWARD and LOCAL_OUT. Errors, with a reason in @message:
- * EPERM, EBUSY (no hook priority is free), ENOSYS/EINVAL (kernel too old), ENOMEM ...
+ * and attaches the programs. Errors, with a reason in @message: EPERM, EBUSY (no hook priority is
+ * free, or a device has another XDP program), ENOSYS/EINVAL (kernel too old), ENOMEM ...
  * Nothing stays attached on failure.
  */
-int datapath_open(struct datapath **ret_datapath, struct message *message);
+int datapath_open(const struct datapath_options *options, struct datapath **ret_datapath,
+		  struct message *message);
 
 /* Detaches and frees everything; accepts NULL. */
 void datapath_close(struct datapath *datapath);
+
+/* What follows the devices; NULL at netfilter's hooks. Owned by the datapath. */
+struct device_filter *datapath_devices(const struct datapath *datapath);
+
+/*
+ * Hooks on devices: whether connections are tracked. At netfilter's hooks the kernel does that
+ * (daemon/conntrack_switch.h).
+ */
+void datapath_track(struct datapath *datapath, uint8_t family, bool on);
 
 /* The table in force; owned by the datapath, valid until the next datapath_replace(). */
 const struct ruleset *datapath_ruleset(const struct datapath *datapath, uint8_t family);

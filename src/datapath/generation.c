@@ -43,6 +43,18 @@ static int place_image(struct arena_memory *memory, const struct scratch *scratc
 	return 0;
 }
 
+/* What the hook cannot know is refused. */
+static int check_image(const struct generation_resources *resources, const struct image *image,
+		       const struct ruleset *ruleset, int hook, struct message *message)
+{
+	if (!resources->without_nat || !(image->needs & IMAGE_NEEDS_NAT))
+		return 0;
+	return message_error(message, EOPNOTSUPP,
+			     "%s: the connection states SNAT and DNAT are known at the netfilter "
+			     "hook only (bpf-iptablesd --hook netfilter)",
+			     ruleset_base_chain(ruleset, hook_numbers[hook])->name);
+}
+
 static int new_image(const struct generation_resources *resources, const struct ruleset *ruleset,
 		     int hook, const struct generation *before, struct hook_image **ret_image,
 		     struct message *message)
@@ -60,6 +72,8 @@ static int new_image(const struct generation_resources *resources, const struct 
 			(struct compiled_before){before->ruleset, &before->images[hook]->compiled};
 	error = compiler_compile(ruleset, hook_numbers[hook], before ? &compiled_before : NULL,
 				 scratch->memory, scratch->size, &image->compiled, message);
+	if (!error)
+		error = check_image(resources, scratch->memory, ruleset, hook, message);
 	if (!error)
 		error = place_image(resources->memory, scratch, image, message);
 	if (error) {

@@ -12,6 +12,7 @@
 #include "ruleset/ruleset.h"
 
 #include <linux/netfilter/x_tables.h>
+#include <stdbool.h>
 
 /* The image of a hook; generations with the same rules share it. */
 struct hook_image {
@@ -36,13 +37,14 @@ struct generation_resources {
 	struct arena_memory *memory;
 	struct scratch *scratch; /* to compile in; what does not fit is refused */
 	uint32_t lanes;          /* number of counter arrays, less one */
+	bool without_nat;        /* packets come before the kernel translates addresses */
 };
 
 /*
  * Compiles @ruleset and puts it into the arena. What it has in common with @before (which may be
  * NULL) is not compiled again; if they are equal the images are shared. Takes ownership of @ruleset
  * on success only. Errors, with a reason in
- * @message: ENOMEM, E2BIG.
+ * @message: ENOMEM, E2BIG, EOPNOTSUPP (rules ask for NAT where there is none).
  */
 int generation_new(const struct generation_resources *resources, struct ruleset *ruleset,
 		   const struct generation *before, struct generation **ret_generation,

@@ -75,7 +75,7 @@ static int load_skeleton(struct netfilter_bpf *skeleton)
 	return error ? error : netfilter_bpf__load(skeleton);
 }
 
-int program_load(struct program *program, struct message *message)
+int program_load(struct program *program, bool beside_devices, struct message *message)
 {
 	int error;
 
@@ -86,6 +86,7 @@ int program_load(struct program *program, struct message *message)
 	program->skeleton = netfilter_bpf__open();
 	if (!program->skeleton)
 		return load_error(-errno, message);
+	program->skeleton->rodata->beside_devices = beside_devices;
 	error = load_skeleton(program->skeleton);
 	if (!error)
 		return 0;
@@ -96,6 +97,11 @@ int program_load(struct program *program, struct message *message)
 int program_arena_fd(const struct program *program)
 {
 	return bpf_map__fd(program->skeleton->maps.arena);
+}
+
+int program_covered_fd(const struct program *program)
+{
+	return bpf_map__fd(program->skeleton->maps.covered);
 }
 
 int program_fd(const struct program *program, enum arena_family family)

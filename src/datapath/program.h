@@ -6,6 +6,8 @@
 #include "abi/arena.h"
 #include "common/message.h"
 
+#include <stdbool.h>
+
 struct netfilter_bpf;
 
 struct program {
@@ -13,8 +15,14 @@ struct program {
 	int links[ARENA_FAMILIES][ARENA_HOOKS]; /* -1 where there is none */
 };
 
-/* Loads the programs. The message says what the kernel lacks. EPERM, EINVAL, ENOMEM ... */
-int program_load(struct program *program, struct message *message);
+/*
+ * Loads the programs; with @beside_devices they leave packets of devices that are in the map
+ * program_covered_fd() (abi/devices.h) alone. The message says what the kernel lacks. EPERM,
+ * EINVAL, ENOMEM ...
+ */
+int program_load(struct program *program, bool beside_devices, struct message *message);
+
+int program_covered_fd(const struct program *program);
 
 /* File descriptor of the arena, of the program of @family; owned by @program. */
 int program_arena_fd(const struct program *program);

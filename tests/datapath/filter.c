@@ -240,7 +240,7 @@ int filter_set_up(void **state)
 	assert_non_null(filter);
 	if (unshare(CLONE_NEWNET))
 		fail_msg("no network namespace: %s", strerror(errno));
-	if (datapath_open(&filter->datapath, &message))
+	if (datapath_open(&(struct datapath_options){0}, &filter->datapath, &message))
 		fail_msg("no filter: %s", message.text);
 	refresh(filter);
 	find_devices(filter);

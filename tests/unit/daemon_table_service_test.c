@@ -55,7 +55,7 @@ static int set_up(void **state)
 
 	/* As if a killed daemon had left it on. */
 	fixture->conntrack.on = true;
-	assert_int_equal(datapath_open(&fixture->datapath, NULL), 0);
+	assert_int_equal(datapath_open(&(struct datapath_options){0}, &fixture->datapath, NULL), 0);
 	assert_int_equal(
 		table_service_new(fixture->datapath, &fixture->conntrack, &fixture->service, NULL),
 		0);

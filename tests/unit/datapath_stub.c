@@ -39,8 +39,17 @@ static void close_table(struct table *table)
 	free(table->counters);
 }
 
-int datapath_open(struct datapath **ret_datapath, struct message *message)
+void datapath_track(struct datapath *datapath, uint8_t family, bool on)
 {
+	(void)datapath;
+	(void)family;
+	(void)on;
+}
+
+int datapath_open(const struct datapath_options *options, struct datapath **ret_datapath,
+		  struct message *message)
+{
+	(void)options;
 	struct datapath *datapath = calloc(1, sizeof(*datapath));
 
 	if (!datapath || !open_table(&datapath->ipv4, NFPROTO_IPV4) ||

@@ -408,6 +408,9 @@ class SelectorTest(unittest.TestCase):
                 driver.process.send_signal(signal.SIGSTOP)
                 self.inside.ip("address add 10.1.0.77/16 dev a0",
                                "address add 2001:db8:1::77/64 dev a0 nodad")
+                # IPv6 makes its routes later, in a queue.
+                wait_until(lambda: self.inside.output("ip", "-6", "route", "show", "table", "local",
+                                                      "2001:db8:1::77"), "an address in use")
                 packets = [Packet("a0", "10.1.0.99", "10.1.0.77"),
                            Packet("a0", "2001:db8:1::99", "2001:db8:1::77")]
                 gone = [Packet("a0", "10.1.0.99", "10.1.0.78"),

@@ -328,7 +328,7 @@ int main(void)
 	make_table(&flipper.tables[0], deep_table());
 	make_table(&flipper.tables[1], flat_table());
 	make_table(&flipper.tables[2], large_table());
-	if (datapath_open(&flipper.datapath, &message))
+	if (datapath_open(&(struct datapath_options){0}, &flipper.datapath, &message))
 		errx(1, "no filter: %s", message.text);
 	puts("ready");
 	serve(&flipper);

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Packets at a device: those that come in, behind the chain selector, and those that this machine
+ * sends. With connection tracking (bpf/tracker.h) around the judgement while any rule asks for it.
+ */
+#pragma once
+
+#include "bpf/device_source.h"
+
+#include "bpf/device_track.h"
+#include "bpf/judge.h"
+
+/* What becomes of a packet. */
+enum device_verdict {
+	DEVICE_PASS,
+	DEVICE_DROP,
+};
+
+INLINE void describe_ipv4(struct device_work *work)
+{
+	const struct in6_addr *header = kernel_bytes(work->header);
+	struct bpf_fib_lookup *route = &work->route.route;
+
+	route->family = ADDRESS_FAMILY_IPV4;
+	route->tos = header->in6_u.u6_addr8[1];
+	route->l4_protocol = header->in6_u.u6_addr8[9];
+	route->ipv4_src = header->in6_u.u6_addr32[3];
+	route->ipv4_dst = kernel_bytes(work->header + 16)->in6_u.u6_addr32[0];
+	work->route.hop_limit = header->in6_u.u6_addr8[8];
+}
+
+INLINE void describe_ipv6(struct device_work *work)
+{
+	const struct in6_addr *header = kernel_bytes(work->header);
+	const struct in6_addr *source = kernel_bytes(work->header + 8);
+	const struct in6_addr *destination = kernel_bytes(work->header + 24);
+	struct bpf_fib_lookup *route = &work->route.route;
+
+	route->family = ADDRESS_FAMILY_IPV6;
+	route->flowinfo = header->in6_u.u6_addr32[0] & bpf_htonl(0x0fffffff);
+	route->l4_protocol = header->in6_u.u6_addr8[6];
+	for (int i = 0; i < 4; i++) {
+		route->ipv6_src[i] = source->in6_u.u6_addr32[i];
+		route->ipv6_dst[i] = destination->in6_u.u6_addr32[i];
+	}
+	work->route.hop_limit = header->in6_u.u6_addr8[7];
+}
+
+/* Ports matter to routing by policy. */
+INLINE void describe_ports(struct device_work *work)
+{
+	struct bpf_fib_lookup *route = &work->route.route;
+	const struct in6_addr *header = kernel_bytes(work->header);
+	__u32 offset = IPV6_BASE_SIZE;
+
+	if (route->family == ADDRESS_FAMILY_IPV4) {
+		if (header->in6_u.u6_addr16[3] & bpf_htons(IPV4_OFFSET_MASK))
+			return;
+		offset = (header->in6_u.u6_addr8[0] & 15) * 4;
+	}
+	if (!protocol_has_ports(route->l4_protocol) || work->linear < offset + 4)
+		return;
+	header = kernel_bytes(work->header + offset);
+	route->sport = header->in6_u.u6_addr16[0];
+	route->dport = header->in6_u.u6_addr16[1];
+}
+
+/* The chain of a packet that comes in; work->in and work->out are set. */
+GLOBAL int choose_chain(SOURCE *ctx)
+{
+	struct device_work *work = device_work();
+	struct selector_packet route;
+	enum selection selection;
+
+	if (!work)
+		return SELECTION_UNKNOWN;
+	describe_ports(work);
+	/* A copy: pointers into the kernel are nothing but numbers in a map. */
+	route = work->route;
+	route.out = NULL;
+	route.device = KERNEL_POINTER(struct net_device___network, work->in);
+	selection = select_chain(ctx, &route);
+	work->out = selection == SELECTION_FORWARD ? (__u64)route.out : 0;
+	return (int)selection;
+}
+
+INLINE void fill_addresses(struct tracker_packet *to, const struct device_work *work, bool ipv6)
+{
+	const struct in6_addr *source = kernel_bytes(work->header + (ipv6 ? 8 : 12));
+	const struct in6_addr *destination = kernel_bytes(work->header + (ipv6 ? 24 : 16));
+
+	to->source.word[0] = source->in6_u.u6_addr32[0];
+	to->source.word[1] = 0;
+	to->destination.word[0] = destination->in6_u.u6_addr32[0];
+	to->destination.word[1] = 0;
+	if (!ipv6)
+		return;
+	to->source.word[0] |= (__u64)source->in6_u.u6_addr32[1] << 32;
+	to->source.word[1] = source->in6_u.u6_addr32[2] | (__u64)source->in6_u.u6_addr32[3] << 32;
+	to->destination.word[0] |= (__u64)destination->in6_u.u6_addr32[1] << 32;
+	to->destination.word[1] =
+		destination->in6_u.u6_addr32[2] | (__u64)destination->in6_u.u6_addr32[3] << 32;
+}
+
+INLINE void fill_ipv4_fragment(struct tracker_packet *to, const struct device_work *work)
+{
+	const struct in6_addr *header = kernel_bytes(work->header);
+	__u32 fragment = bpf_ntohs(header->in6_u.u6_addr16[3]);
+
+	to->fragment_id = header->in6_u.u6_addr16[2];
+	to->fragment_offset = (__u16)((fragment & IPV4_OFFSET_MASK) * 8);
+	to->more_fragments = !!(fragment & IPV4_MORE_FRAGMENTS);
+}
+
+INLINE void fill_ipv6_fragment(SOURCE *ctx, struct tracker_packet *to, __u8 *bytes)
+{
+	struct ipv6_header found = {};
+
+	to->fragment_offset = 0;
+	to->more_fragments = 0;
+	if (find_ipv6_header(ctx, NEXTHDR_FRAGMENT, &found) != NEXTHDR_FRAGMENT ||
+	    !read_packet_bytes(ctx, bytes, IPV6_FRAGMENT_SIZE, found.offset))
+		return;
+	to->fragment_offset = big_endian_16(bytes + 2) & ~7u;
+	to->more_fragments = bytes[3] & IPV6_MORE_FRAGMENTS;
+	to->fragment_id = big_endian_32(bytes + 4);
+}
+
+/* What the tracker says of the packet: work->label. Returns false if it could not be read. */
+GLOBAL int track_packet(SOURCE *ctx, bool ipv6)
+{
+	struct device_work *work = device_work();
+	struct tracker_work *tracking = tracker_work();
+	struct tracker_packet *to;
+	struct packet *packet;
+
+	if (!work || !tracking)
+		return false;
+	to = &tracking->packet;
+	packet = &work->packet;
+	*packet = (struct packet){};
+	if (ipv6 ? !read_ipv6_packet(packet, ctx, IMAGE_NEEDS_TRANSPORT)
+		 : !read_ipv4_packet(packet, ctx, IMAGE_NEEDS_TRANSPORT))
+		return false;
+	to->family = ipv6 ? ARENA_IPV6 : ARENA_IPV4;
+	to->protocol = (__u8)packet_narrow(packet, FIELD_PROTOCOL);
+	to->shape = (__u8)packet_shape(packet);
+	to->hop_limit = (__u8)packet_narrow(packet, FIELD_HOP_LIMIT);
+	to->length = work->length > packet->transport ? work->length - packet->transport : 0;
+	to->n_options = 0;
+	fill_addresses(to, work, ipv6);
+	if (ipv6)
+		fill_ipv6_fragment(ctx, to, work->bytes);
+	else
+		fill_ipv4_fragment(to, work);
+	if (to->shape < SHAPE_BROKEN)
+		fill_transport(ctx, to, work->bytes, packet->transport);
+	return true;
+}
+
+/* The same packet's label once more: nothing is learned from it. For what comes back by lo. */
+INLINE __u32 label_again(struct tracker_work *tracking)
+{
+	struct tracker_entry *entry;
+	__u32 label = CONNTRACK_INVALID;
+	int identified;
+
+	tracking->now = tracker_now();
+	if (tracking->packet.shape >= SHAPE_FRAGMENT_1)
+		return (__u32)tracker_label_fragment(tracking);
+	identified = tracker_identify(tracking);
+	if (identified != TRACKER_LOOK_UP)
+		return (__u32)identified;
+	entry = bpf_map_lookup_elem(&tracker_table, &tracking->key);
+	if (!entry)
+		return CONNTRACK_INVALID;
+	bpf_spin_lock(&entry->lock);
+	if (entry->connection.ticket && tracker_is_alive(&entry->connection, tracking->now)) {
+		label = tracker_label_of(
+			entry->connection.status,
+			tracker_direction(tracking->way, entry->connection.originator));
+		tracker_note(tracking, &entry->connection);
+	}
+	bpf_spin_unlock(&entry->lock);
+	return label;
+}
+
+GLOBAL int label_packet(struct tracker_work *tracking NONNULL_ARG, bool again)
+{
+	return again ? (int)label_again(tracking) : tracker_label(tracking);
+}
+
+/* An accepted packet begins a connection, if it does; not 0 if there is no room for one. */
+GLOBAL int keep_connection(struct tracker_work *tracking NONNULL_ARG)
+{
+	return tracker_commit(tracking);
+}
+
+/*
+ * Judges the packet that work describes at @hook. @again: it has been labelled before, on its way
+ * out.
+ */
+INLINE enum device_verdict judge_packet(SOURCE *ctx, struct device_work *work,
+					enum arena_family family, enum arena_hook hook, bool again)
+{
+	bool tracks = arena_root()->tracks[family];
+	struct tracker_work *tracking = NULL;
+	int label;
+
+	work->label = 0;
+	if (tracks) {
+		tracking = tracker_work();
+		if (!tracking || !track_packet(ctx, family == ARENA_IPV6)) {
+			note_failure(ARENA_FAILURE_HEADER);
+			return DEVICE_DROP;
+		}
+		label = label_packet(tracking, again);
+		if (label & TRACKER_FOLLOWS)
+			return DEVICE_PASS;
+		work->label = (__u32)label;
+	}
+	if (!judge(ctx, family, hook, &work->packet))
+		return DEVICE_DROP;
+	if (tracks && work->label & TRACKER_COMMIT && !again && keep_connection(tracking))
+		return DEVICE_DROP;
+	return DEVICE_PASS;
+}
+
+/* So much of a packet is in one piece when it is looked at. */
+#define MAX_HEADERS 128u
+
+/*
+ * The rest of work, once header, linear, offset and route are set: false if the stack will drop the
+ * packet without asking iptables.
+ */
+INLINE bool describe_packet(struct device_work *work, bool ipv6, __u32 available, bool merged)
+{
+	const unsigned char *header = (const unsigned char *)work->header;
+
+	if (ipv6) {
+		work->length = ipv6_packet_length(header, work->linear, available);
+		describe_ipv6(work);
+	} else {
+		work->length = ipv4_packet_length(header, work->linear, available, merged);
+		describe_ipv4(work);
+	}
+	return work->length;
+}
+
+/* @looped: it comes from this machine. */
+INLINE enum device_verdict judge_incoming(SOURCE *ctx, struct device_work *work, bool ipv6,
+					  bool looped)
+{
+	enum arena_hook hook = ARENA_INPUT;
+
+	switch (choose_chain(ctx)) {
+	case SELECTION_NONE:
+		return DEVICE_PASS;
+	case SELECTION_INPUT:
+		break;
+	case SELECTION_FORWARD:
+		hook = ARENA_FORWARD;
+		break;
+	default:
+		note_failure(ARENA_FAILURE_ROUTE);
+		return DEVICE_DROP;
+	}
+	return judge_packet(ctx, work, ipv6 ? ARENA_IPV6 : ARENA_IPV4, hook, looped);
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* From a packet at a device to what the connection tracker wants to know of it. */
+#pragma once
+
+#include "bpf/headers.h"
+#include "bpf/tracker.h"
+
+#define ICMP_HEADER_SIZE    8
+#define TCP_HEADER_MAX_SIZE 60
+#define IPV4_MORE_FRAGMENTS 0x2000
+#define IPV6_MORE_FRAGMENTS 1
+#define QUOTED_PORTS        4
+#define ICMPV6_REDIRECT     137
+#define REDIRECT_QUOTE      40 /* behind target and destination, if the options begin with it */
+
+/* Copies @size bytes from @offset of the packet; false if they are not all there. */
+NOINLINE bool read_packet_bytes(SOURCE *ctx, void *to, __u32 size, __u32 offset)
+{
+	struct bpf_dynptr dynptr;
+
+	if (source_dynptr(ctx, &dynptr) || size > TRACKER_OPTIONS_BUFFER || !size)
+		return false;
+	return !bpf_dynptr_read(to, size, &dynptr, offset, 0);
+}
+
+INLINE __u16 big_endian_16(const __u8 *bytes)
+{
+	return (__u16)(bytes[0] << 8 | bytes[1]);
+}
+
+INLINE __u32 big_endian_32(const __u8 *bytes)
+{
+	return (__u32)big_endian_16(bytes) << 16 | big_endian_16(bytes + 2);
+}
+
+INLINE void fill_tcp(SOURCE *ctx, struct tracker_packet *packet, const __u8 *bytes, __u32 transport)
+{
+	__u32 size = (bytes[12] >> 4) * 4;
+
+	packet->tcp.sequence = big_endian_32(bytes + 4);
+	packet->tcp.acknowledgement = big_endian_32(bytes + 8);
+	packet->tcp.header_size = (__u8)size;
+	packet->tcp.flags = bytes[13];
+	packet->tcp.window = big_endian_16(bytes + 14);
+	packet->n_options = 0;
+	if (size <= TCP_HEADER_SIZE || size > TCP_HEADER_MAX_SIZE)
+		return;
+	size -= TCP_HEADER_SIZE;
+	if (read_packet_bytes(ctx, packet->tcp.options, size, transport + TCP_HEADER_SIZE))
+		packet->n_options = (__u8)size;
+}
+
+/* The ports of a quoted packet, or what ICMP has in their place. */
+INLINE bool fill_quoted_transport(SOURCE *ctx, struct tracker_packet *packet, __u8 *bytes,
+				  __u32 offset)
+{
+	bool icmp = packet->quoted.protocol == PROTOCOL_ICMP ||
+		    packet->quoted.protocol == PROTOCOL_ICMPV6;
+
+	packet->quoted.transport.word = 0;
+	if (!read_packet_bytes(ctx, bytes, icmp ? ICMP_HEADER_SIZE : QUOTED_PORTS, offset))
+		return false;
+	if (icmp) {
+		packet->quoted.transport.icmp.type = bytes[0];
+		packet->quoted.transport.icmp.code = bytes[1];
+		packet->quoted.transport.icmp.id = *(__u16 *)(bytes + 4);
+	} else {
+		packet->quoted.transport.port.source = *(__u16 *)bytes;
+		packet->quoted.transport.port.destination = *(__u16 *)(bytes + 2);
+	}
+	return true;
+}
+
+INLINE void fill_quoted_ipv4(SOURCE *ctx, struct tracker_packet *packet, __u8 *bytes, __u32 offset)
+{
+	if (!read_packet_bytes(ctx, bytes, IPV4_HEADER_SIZE, offset) || bytes[0] >> 4 != 4 ||
+	    big_endian_16(bytes + 6) & IPV4_OFFSET_MASK)
+		return;
+	packet->quoted.protocol = bytes[9];
+	packet->quoted.source = (struct tracker_address){{*(__u32 *)(bytes + 12), 0}};
+	packet->quoted.destination = (struct tracker_address){{*(__u32 *)(bytes + 16), 0}};
+	packet->quoted.present =
+		fill_quoted_transport(ctx, packet, bytes, offset + (bytes[0] & 15) * 4);
+}
+
+/* Of the extension headers in front of the quoted packet's transport header none is passed. */
+INLINE void fill_quoted_ipv6(SOURCE *ctx, struct tracker_packet *packet, __u8 *bytes, __u32 offset)
+{
+	if (packet->transport.icmp.type == ICMPV6_REDIRECT)
+		offset += REDIRECT_QUOTE;
+	if (!read_packet_bytes(ctx, bytes, IPV6_BASE_SIZE, offset) || bytes[0] >> 4 != 6)
+		return;
+	packet->quoted.protocol = bytes[6];
+	__builtin_memcpy(&packet->quoted.source, bytes + 8, sizeof(struct tracker_address));
+	__builtin_memcpy(&packet->quoted.destination, bytes + 24, sizeof(struct tracker_address));
+	packet->quoted.present = fill_quoted_transport(ctx, packet, bytes, offset + IPV6_BASE_SIZE);
+}
+
+INLINE void fill_transport(SOURCE *ctx, struct tracker_packet *packet, __u8 *bytes, __u32 transport)
+{
+	__u32 size = packet->length < TRANSPORT_SIZE ? packet->length : TRANSPORT_SIZE;
+
+	packet->transport.word = 0;
+	if (!size || !read_packet_bytes(ctx, bytes, size, transport))
+		return;
+	switch (packet->protocol) {
+	case PROTOCOL_ICMP:
+	case PROTOCOL_ICMPV6:
+		packet->transport.icmp.type = bytes[0];
+		packet->transport.icmp.code = bytes[1];
+		packet->transport.icmp.id = *(__u16 *)(bytes + 4);
+		packet->quoted.present = false;
+		if (packet->family == ARENA_IPV4)
+			fill_quoted_ipv4(ctx, packet, bytes, transport + ICMP_HEADER_SIZE);
+		else
+			fill_quoted_ipv6(ctx, packet, bytes, transport + ICMP_HEADER_SIZE);
+		return;
+	case PROTOCOL_TCP:
+		fill_tcp(ctx, packet, bytes, transport);
+		break;
+	default:
+		packet->udp.length = big_endian_16(bytes + 4);
+		break;
+	}
+	packet->transport.port.source = *(__u16 *)bytes;
+	packet->transport.port.destination = *(__u16 *)(bytes + 2);
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The filter at TC (tcx): INPUT and FORWARD on ingress, where XDP cannot be used or is not wanted,
+ * and OUTPUT on egress. Packets with a VLAN tag belong to the device above, which has programs of
+ * its own.
+ */
+#include "bpf/kernel.h"
+
+#define SOURCE struct __sk_buff
+
+#include "bpf/device_judge.h"
+#include "bpf/tracked_residual.h"
+#include "bpf/tracker_collect.h"
+
+#include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
+
+#define TCX_NEXT (-1) /* what others here, and the stack, make of it */
+#define TCX_DROP 2
+
+char _license[] SEC("license") = "GPL";
+
+static int frame_dynptr(SOURCE *ctx, struct bpf_dynptr *dynptr)
+{
+	return bpf_dynptr_from_skb(ctx, 0, dynptr);
+}
+
+/* Fills in work for the packet; false if it is none of ours. */
+INLINE bool describe_skb(struct __sk_buff *ctx, struct device_work *work, bool *ret_ipv6)
+{
+	struct sk_buff *skb = bpf_cast_to_kern_ctx(ctx);
+	__u64 frame = (__u64)skb->data;
+
+	*ret_ipv6 = ctx->protocol == bpf_htons(ETH_P_IPV6);
+	if ((ctx->protocol != bpf_htons(ETH_P_IP) && !*ret_ipv6) || ctx->vlan_present)
+		return false;
+	work->header = (__u64)skb->head + skb->network_header;
+	work->offset = (__u32)(work->header - frame);
+	work->linear = skb->len - skb->data_len;
+	work->in = (__u64)skb->dev;
+	work->out = 0;
+	if (work->offset > work->linear)
+		return false;
+	work->linear -= work->offset;
+	work->route.mark = ctx->mark;
+	work->route.route = (struct bpf_fib_lookup){};
+	return describe_packet(work, *ret_ipv6, skb->len - work->offset, ctx->gso_segs > 0);
+}
+
+SEC("tc")
+int bpf_iptables_in(struct __sk_buff *ctx)
+{
+	struct device_work *work = device_work();
+	bool ipv6, looped;
+
+	/* As the stack does before it reads a header. */
+	bpf_skb_pull_data(ctx, ctx->len < MAX_HEADERS ? ctx->len : MAX_HEADERS);
+	if (!work || !describe_skb(ctx, work, &ipv6))
+		return TCX_NEXT;
+	work->route.frame = frame_kind_of_skb(
+		ctx->pkt_type, work->offset >= ETH_HLEN
+				       ? kernel_word((const void *)(work->header - work->offset))
+				       : 0);
+	looped = device_of_skb(ctx)->flags & DEVICE_FLAG_LOOPBACK;
+	return judge_incoming(ctx, work, ipv6, looped) == DEVICE_PASS ? TCX_NEXT : TCX_DROP;
+}
+
+/*
+ * Is this where the packet, which this machine sends, leaves its IP layer? Routing has chosen this
+ * device for it, and not one above. What was forwarded has come in somewhere; what comes from
+ * packet sockets, or is bridged, has no route, and iptables does not see it either.
+ */
+INLINE bool is_output(struct __sk_buff *ctx)
+{
+	struct sk_buff *skb = bpf_cast_to_kern_ctx(ctx);
+	__u64 route = skb->_skb_refdst & ~1ull;
+
+	if (!route || ctx->ingress_ifindex)
+		return false;
+	return KERNEL_POINTER(struct dst_entry, route)->dev == skb->dev;
+}
+
+SEC("tc")
+int bpf_iptables_out(struct __sk_buff *ctx)
+{
+	struct device_work *work = device_work();
+	bool ipv6;
+
+	if (!work || !is_output(ctx) || !describe_skb(ctx, work, &ipv6))
+		return TCX_NEXT;
+	work->out = work->in;
+	work->in = 0;
+	return judge_packet(ctx, work, ipv6 ? ARENA_IPV6 : ARENA_IPV4, ARENA_OUTPUT, false) ==
+			       DEVICE_PASS
+		       ? TCX_NEXT
+		       : TCX_DROP;
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * INPUT and FORWARD at a device's XDP hook, before the kernel has made an skb of the frame. Frames
+ * with a VLAN tag belong to the device above, which has a program of its own.
+ */
+#include "bpf/kernel.h"
+
+#define SOURCE struct xdp_md
+
+#include "bpf/device_judge.h"
+#include "bpf/tracked_residual.h"
+#include "bpf/tracker_collect.h"
+
+#include <linux/if_ether.h>
+
+char _license[] SEC("license") = "GPL";
+
+static int frame_dynptr(SOURCE *ctx, struct bpf_dynptr *dynptr)
+{
+	return bpf_dynptr_from_xdp(ctx, 0, dynptr);
+}
+
+/* Fills in work for the frame; false if it is none of ours. */
+INLINE bool describe_frame(struct xdp_md *ctx, struct device_work *work, bool *ret_ipv6)
+{
+	const unsigned char *frame = (const void *)(unsigned long)ctx->data;
+	const unsigned char *end = (const void *)(unsigned long)ctx->data_end;
+	const struct ethhdr *ethernet = (const void *)frame;
+	device_t device = device_of_xdp(ctx);
+	__u32 available;
+
+	if ((const void *)(ethernet + 1) > (const void *)end)
+		return false;
+	work->route.frame = frame_kind_of_xdp(device, *(const __u64 *)ethernet->h_dest);
+	work->route.mark = 0;
+	work->route.route = (struct bpf_fib_lookup){};
+	work->in = (__u64)device;
+	work->offset = ETH_HLEN;
+	work->header = (__u64)((struct xdp_buff *)bpf_cast_to_kern_ctx(ctx))->data + ETH_HLEN;
+	work->linear = ctx->data_end - ctx->data - ETH_HLEN;
+	available = (__u32)bpf_xdp_get_buff_len(ctx) - ETH_HLEN;
+	*ret_ipv6 = ethernet->h_proto == bpf_htons(ETH_P_IPV6);
+	return ethernet->h_proto == bpf_htons(ETH_P_IP) || *ret_ipv6
+		       ? describe_packet(work, *ret_ipv6, available, false)
+		       : false;
+}
+
+SEC("xdp.frags")
+int bpf_iptables_xdp(struct xdp_md *ctx)
+{
+	struct device_work *work = device_work();
+	bool ipv6;
+
+	if (!work || !describe_frame(ctx, work, &ipv6))
+		return XDP_PASS;
+	return judge_incoming(ctx, work, ipv6, false) == DEVICE_PASS ? XDP_PASS : XDP_DROP;
+}

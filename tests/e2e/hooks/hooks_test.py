@@ -1,0 +1,243 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The hooks on devices, beside the kernel's own iptables: the same rules and the same traffic in two
+networks of a client, a firewall and a server must give the same counters."""
+
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "devices"))
+from network import Namespace, build, die_with_parent
+
+START_SECONDS = 60
+
+RULES = {
+    "iptables": """*filter
+:INPUT DROP [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+:services - [0:0]
+-A INPUT -i lo -j ACCEPT
+-A INPUT -p icmp --icmp-type echo-request -m conntrack --ctstate NEW -j ACCEPT
+-A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT
+-A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
+-A FORWARD -i west -o east -m conntrack --ctstate NEW -j services
+-A services -p tcp --dport 7000 -j ACCEPT
+-A services -p udp --dport 7001 -m ttl --ttl-eq 63 -j ACCEPT
+-A services -p icmp -j ACCEPT
+-A OUTPUT -o east -p udp --dport 7002 -j DROP
+-A OUTPUT -o lo
+COMMIT
+""",
+    "ip6tables": """*filter
+:INPUT DROP [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+-A INPUT -p ipv6-icmp --icmpv6-type neighbour-solicitation -j ACCEPT
+-A INPUT -p ipv6-icmp --icmpv6-type neighbour-advertisement -j ACCEPT
+-A INPUT -p ipv6-icmp --icmpv6-type echo-request -j ACCEPT
+-A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
+-A FORWARD -i west -p tcp --dport 7000 -m conntrack --ctstate NEW -j ACCEPT
+COMMIT
+""",
+}
+
+SERVE = """
+import socket, sys, threading
+def tcp(family, address):
+    listener = socket.create_server((address, 7000), family=family)
+    def serve():
+        while True:
+            peer, _ = listener.accept()
+            peer.sendall(peer.recv(100).upper())
+            peer.close()
+    threading.Thread(target=serve).start()
+def udp(port):
+    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    receiver.bind(("10.2.0.2", port))
+    def serve():
+        while True:
+            data, sender = receiver.recvfrom(100)
+            receiver.sendto(data.upper(), sender)
+    threading.Thread(target=serve).start()
+tcp(socket.AF_INET, "10.2.0.2")
+tcp(socket.AF_INET6, "2001:db8:2::2")
+udp(7001)
+print("ready", flush=True)
+"""
+
+# Each prints what came of it.
+TALK = """
+import errno, socket, sys
+def tcp(address, port):
+    try:
+        with socket.create_connection((address, port), timeout=1) as peer:
+            peer.sendall(b"hello")
+            answer = b""
+            while piece := peer.recv(100):
+                answer += piece
+            return answer.decode()
+    except OSError:
+        return "nothing"
+def udp(address, port):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.settimeout(1)
+        try:
+            peer.sendto(b"hello", (address, port))
+            return peer.recv(100).decode()
+        except OSError:
+            return "nothing"
+for kind, address, port in (argument.split(",") for argument in sys.argv[1:]):
+    print(kind, port, {"tcp": tcp, "udp": udp}[kind](address, int(port)))
+"""
+
+
+class Network:
+    """Three namespaces in a row; the firewall's devices are west and east."""
+
+    def __init__(self) -> None:
+        self.client, self.firewall, self.server = Namespace(), Namespace(), Namespace()
+        self.server_process: subprocess.Popen | None = None
+        self.firewall.ip(f"link add west type veth peer name c0 netns {self.client.pid}",
+                         f"link add east type veth peer name s0 netns {self.server.pid}",
+                         "addr add 10.1.0.1/24 dev west", "addr add 10.2.0.1/24 dev east",
+                         "addr add 2001:db8:1::1/64 dev west nodad",
+                         "addr add 2001:db8:2::1/64 dev east nodad",
+                         "link set west up", "link set east up")
+        for place, device, number in ((self.client, "c0", 1), (self.server, "s0", 2)):
+            place.ip(f"addr add 10.{number}.0.2/24 dev {device}",
+                     f"addr add 2001:db8:{number}::2/64 dev {device} nodad",
+                     f"link set {device} up",
+                     f"route add default via 10.{number}.0.1",
+                     f"-6 route add default via 2001:db8:{number}::1")
+        for name in ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"):
+            self.firewall.output("sh", "-c", f"echo 1 > /proc/sys/{name}")
+        self.serve()
+
+    def serve(self) -> None:
+        self.server_process = subprocess.Popen(
+            self.server.command(sys.executable, "-c", SERVE), stdout=subprocess.PIPE, text=True,
+            preexec_fn=die_with_parent)
+        assert self.server_process.stdout.readline() == "ready\n"
+
+    def close(self) -> None:
+        if self.server_process:
+            self.server_process.kill()
+            self.server_process.wait()
+            self.server_process.stdout.close()
+        for place in (self.client, self.firewall, self.server):
+            place.close()
+
+    def talk(self, place: Namespace, *what: str) -> str:
+        return place.output(sys.executable, "-c", TALK, *what)
+
+    def traffic(self) -> list[str]:
+        ping = ("ping", "-n", "-c", "2", "-i", "0.2", "-W", "1")
+        return [
+            self.talk(self.client, "tcp,10.2.0.2,7000", "udp,10.2.0.2,7001", "tcp,10.2.0.2,7003",
+                      "udp,10.2.0.2,7003", "tcp,10.1.0.1,7000", "tcp,2001:db8:2::2,7000",
+                      "tcp,2001:db8:2::2,7003"),
+            *(str(self.client.run(*ping, address).returncode)
+              for address in ("10.1.0.1", "10.2.0.2", "2001:db8:1::1", "2001:db8:2::2")),
+            str(self.firewall.run(*ping, "127.0.0.1").returncode),
+            str(self.firewall.run(*ping, "10.2.0.2").returncode),
+            self.talk(self.firewall, "udp,10.2.0.2,7002"),
+            # It comes from outside: nobody has asked.
+            str(self.server.run(*ping, "10.1.0.2").returncode),
+        ]
+
+
+class Daemon:
+    def __init__(self, place: Namespace, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            place.command(str(build() / "src/daemon/bpf-iptablesd"), *arguments),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+        line = self.process.stdout.readline()
+        if line != "bpf-iptablesd: ready\n":
+            raise AssertionError(f"the daemon did not start: {line}{self.process.stderr.read()}")
+
+    def stop(self) -> str:
+        self.process.terminate()
+        _, errors = self.process.communicate(timeout=START_SECONDS)
+        return errors
+
+
+def command(ours: bool, name: str) -> str:
+    program, _, kind = name.partition("-")
+    if ours:
+        return str(build() / "src/frontend" / f"bpf-{name}")
+    return f"{program}-legacy" + (f"-{kind}" if kind else "")
+
+
+def play(network: Network, ours: bool) -> tuple[list[str], dict[str, str]]:
+    """What came of the traffic, and the counters."""
+    for name, rules in RULES.items():
+        network.firewall.output(command(ours, f"{name}-restore"), text=rules)
+    outcome = network.traffic()
+    counters = {}
+    for name in RULES:
+        saved = network.firewall.output(command(ours, f"{name}-save"), "-c", "-t", "filter")
+        counters[name] = "".join(line + "\n" for line in saved.splitlines() if line[0] != "#")
+    return outcome, counters
+
+
+class Hooks(unittest.TestCase):
+    maxDiff = None
+
+    def compare(self, hook: str) -> None:
+        reference, ours = Network(), Network()
+        self.addCleanup(reference.close)
+        self.addCleanup(ours.close)
+        daemon = Daemon(ours.firewall, "--hook", hook)
+        self.addCleanup(daemon.process.kill)
+        expected = play(reference, ours=False)
+        got = play(ours, ours=True)
+        self.assertEqual(got[0], expected[0])
+        # IPv6 discovers neighbours when it likes to.
+        self.assertEqual(got[1]["iptables"], expected[1]["iptables"])
+        self.assertIn("HELLO", got[0][0])
+        self.assertEqual(daemon.stop(), "")
+        # Nothing is left: what was dropped passes.
+        self.assertIn("HELLO", ours.talk(ours.client, "udp,10.2.0.2,7001"))
+
+    def test_xdp(self) -> None:
+        self.compare("xdp")
+
+    def test_tc(self) -> None:
+        self.compare("tc")
+
+    def test_states_of_address_translation_are_refused(self) -> None:
+        network = Network()
+        self.addCleanup(network.close)
+        daemon = Daemon(network.firewall, "--hook", "tc")
+        self.addCleanup(daemon.process.kill)
+        done = network.firewall.run(command(True, "iptables"), "-A", "INPUT", "-m", "conntrack",
+                                    "--ctstate", "DNAT", "-j", "ACCEPT")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("--hook netfilter", done.stderr)
+        self.assertNotIn("DNAT", network.firewall.output(command(True, "iptables"), "-S"))
+        daemon.stop()
+
+    def test_a_device_that_is_not_covered_is_judged_at_netfilters_hooks(self) -> None:
+        network = Network()
+        self.addCleanup(network.close)
+        daemon = Daemon(network.firewall, "--hook", "xdp")
+        self.addCleanup(daemon.process.kill)
+        network.firewall.output(command(True, "iptables"), "-A", "FORWARD", "-i", "north", "-j",
+                                "DROP")
+        late = Namespace()
+        self.addCleanup(late.close)
+        network.firewall.ip(f"link add north type veth peer name n0 netns {late.pid}",
+                            "addr add 10.3.0.1/24 dev north", "link set north up")
+        late.ip("addr add 10.3.0.2/24 dev n0", "link set n0 up", "route add default via 10.3.0.1")
+        ping = ("ping", "-n", "-c", "1", "-W", "1", "10.2.0.2")
+        self.assertNotEqual(late.run(*ping).returncode, 0)
+        listing = network.firewall.output(command(True, "iptables"), "-S", "-v")
+        self.assertNotIn("-c 0 0 -j DROP", listing)
+        daemon.stop()
+
+
+if __name__ == "__main__":
+    unittest.main()
