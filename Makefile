@@ -27,7 +27,7 @@ test: ## build and run all tests (root)
 bench: ## build, and measure beside iptables-legacy and nftables, in minutes (root)
 	@$(MAKE) --no-print-directory bench-with OPTIONS=
 
-bench-full: ## the same with all sizes and rounds: takes more than an hour (root)
+bench-full: ## the same with all sizes and rounds: takes half an hour (root)
 	@$(MAKE) --no-print-directory bench-with OPTIONS=--full
 
 bench-with:
