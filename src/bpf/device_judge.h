@@ -65,6 +65,15 @@ INLINE void describe_ports(struct device_work *work)
 	route->dport = header->in6_u.u6_addr16[1];
 }
 
+/* IPv6: does the destination mean something on its link only? Then a VRF does not take it over. */
+INLINE bool stays_on_link(const struct bpf_fib_lookup *route)
+{
+	__u32 front = bpf_ntohl(route->ipv6_dst[0]);
+
+	return route->family == ADDRESS_FAMILY_IPV6 &&
+	       (front >> 24 == 0xff || front >> 22 == 0xfe80 >> 6);
+}
+
 /* The chain of a packet that comes in; work->in and work->out are set. */
 GLOBAL int choose_chain(SOURCE *ctx)
 {
@@ -80,6 +89,7 @@ GLOBAL int choose_chain(SOURCE *ctx)
 	route.out = NULL;
 	route.device = KERNEL_POINTER(struct net_device___network, work->in);
 	selection = select_chain(ctx, &route);
+	work->in = (__u64)selector_in_device(route.device, stays_on_link(&work->route.route));
 	work->out = selection == SELECTION_FORWARD ? (__u64)route.out : 0;
 	return (int)selection;
 }

@@ -48,6 +48,9 @@ static const char usage[] =
 	"  --hook HOOK       where to filter: netfilter (default), xdp (on devices, TC where XDP\n"
 	"                    is not possible) or tc\n"
 	"  --exclude DEVICE  xdp, tc: do not filter this device; eth+ means all that begin so\n"
+	"  --connections N   xdp, tc: so many connections can be tracked, and so many that are "
+	"new\n"
+	"  --half-open N     (131072 and 32768 without these options)\n"
 	"  --help            show this text\n"
 	"  --version         show the version\n";
 
@@ -234,12 +237,30 @@ static bool exclude_device(const char *name)
 	return true;
 }
 
+/* Sizes that make no sense are refused by the tracker. */
+static bool read_size(const char *text, uint32_t *ret_size)
+{
+	char *end;
+	unsigned long number;
+
+	errno = 0;
+	number = strtoul(text, &end, 10);
+	if (errno || *end || end == text || number > UINT32_MAX || *text == '-') {
+		fprintf(stderr, "bpf-iptablesd: '%s' is no number of connections\n", text);
+		return false;
+	}
+	*ret_size = (uint32_t)number;
+	return true;
+}
+
 /* Returns -1 to go on, or the exit status. */
 static int parse_arguments(int count, char **arguments)
 {
 	static const struct option options[] = {
 		{"hook", required_argument, NULL, 'k'},
 		{"exclude", required_argument, NULL, 'x'},
+		{"connections", required_argument, NULL, 'c'},
+		{"half-open", required_argument, NULL, 'o'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{0},
@@ -254,6 +275,14 @@ static int parse_arguments(int count, char **arguments)
 			break;
 		case 'x':
 			if (!exclude_device(optarg))
+				return EXIT_USAGE;
+			break;
+		case 'c':
+			if (!read_size(optarg, &filter_options.sizes.settled))
+				return EXIT_USAGE;
+			break;
+		case 'o':
+			if (!read_size(optarg, &filter_options.sizes.half_open))
 				return EXIT_USAGE;
 			break;
 		case 'h':

@@ -220,6 +220,16 @@ class Hooks(unittest.TestCase):
         self.assertNotIn("DNAT", network.firewall.output(command(True, "iptables"), "-S"))
         daemon.stop()
 
+    def test_sizes_that_make_no_sense_are_refused(self) -> None:
+        network = Network()
+        self.addCleanup(network.close)
+        for arguments in (("--connections", "0"), ("--half-open", "many"),
+                          ("--connections", "-1"), ("--connections", "4294967295")):
+            done = network.firewall.run(str(build() / "src/daemon/bpf-iptablesd"), "--hook", "tc",
+                                        *arguments)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("connection", done.stderr)
+
     def test_a_device_that_is_not_covered_is_judged_at_netfilters_hooks(self) -> None:
         network = Network()
         self.addCleanup(network.close)
