@@ -47,8 +47,8 @@ class DaemonTest(unittest.TestCase):
 
 
 class Arguments(DaemonTest):
-    def test_hooks_other_than_netfilter_are_refused_by_name(self) -> None:
-        for hook in ("xdp", "tc", "", "netfilterx"):
+    def test_hooks_that_do_not_exist_are_refused_by_name(self) -> None:
+        for hook in ("ebpf", "tcx", "", "netfilterx"):
             self.assert_refused(self.sandbox.run_daemon("--hook", hook), 2, f"'{hook}'")
         self.assert_refused(self.sandbox.run_daemon("--nonsense"), 2, "Usage:")
         self.assert_refused(self.sandbox.run_daemon("more"), 2, "'more'")
