@@ -9,6 +9,7 @@
 #include "abi/residual.h"
 #include "bpf/kernel.h"
 #include "bpf/portable.h"
+#include "bpf/source.h"
 
 /* include/linux/skbuff.h: skb->_nfct; include/uapi/linux/netfilter/nf_conntrack_common.h */
 #define NFCT_INFO_MASK  7ul
@@ -55,41 +56,18 @@ INLINE __u32 connection_expires(const struct nf_conn *connection, __u32 tick_rat
 	return left > 0 && tick_rate ? (__u32)left / tick_rate : 0;
 }
 
-INLINE bool tuple_address_matches(const struct residual_conntrack ARENA *condition, __u32 number,
-				  const union nf_inet_addr *address)
-{
-	__u32 differs = 0;
-
-	for (int i = 0; i < 4; i++)
-		differs |= (address->all[i] ^ condition->tuple[number].address[i]) &
-			   condition->tuple[number].mask[i];
-	return !differs;
-}
-
-INLINE bool tuple_port_matches(const struct residual_conntrack ARENA *condition, __u32 number,
-			       __be16 port)
-{
-	__u16 host_order = bpf_ntohs(port);
-
-	return host_order >= condition->tuple[number].port_first &&
-	       host_order <= condition->tuple[number].port_last;
-}
-
-/* A condition that is asked for fails when its outcome equals its inversion. */
-#define CT_FAILS(condition, flag, outcome) \
-	(((condition)->flags & (flag)) && (outcome) == !!((condition)->inverted & (flag)))
-
-#define CT_TUPLE_FAILS(name, direction, side)                                                      \
-	({                                                                                         \
-		struct nf_conntrack_tuple_hash *hash_ = &connection->tuplehash[direction];         \
-		union nf_inet_addr address_ = {};                                                  \
-		__be16 port_;                                                                      \
-		BPF_CORE_READ_INTO(&address_, hash_, tuple.side.u3);                               \
-		port_ = BPF_CORE_READ(hash_, tuple.side.u.all);                                    \
-		CT_FAILS(condition, RESIDUAL_CT_##name,                                            \
-			 tuple_address_matches(condition, RESIDUAL_CT_TUPLE_##name, &address_)) || \
-			CT_FAILS(condition, RESIDUAL_CT_##name##_PORT,                             \
-				 tuple_port_matches(condition, RESIDUAL_CT_TUPLE_##name, port_));  \
+#define CT_TUPLE_FAILS(name, direction, side)                                                     \
+	({                                                                                        \
+		struct nf_conntrack_tuple_hash *hash_ = &connection->tuplehash[direction];        \
+		union nf_inet_addr address_ = {};                                                 \
+		__be16 port_;                                                                     \
+		BPF_CORE_READ_INTO(&address_, hash_, tuple.side.u3);                              \
+		port_ = BPF_CORE_READ(hash_, tuple.side.u.all);                                   \
+		CT_FAILS(condition, RESIDUAL_CT_##name,                                           \
+			 tuple_address_matches(condition, RESIDUAL_CT_TUPLE_##name,               \
+					       address_.all)) ||                                  \
+			CT_FAILS(condition, RESIDUAL_CT_##name##_PORT,                            \
+				 tuple_port_matches(condition, RESIDUAL_CT_TUPLE_##name, port_)); \
 	})
 
 /* A packet without a connection passes: FIELD_CONNTRACK has judged it. */

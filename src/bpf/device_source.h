@@ -13,6 +13,7 @@
 #include "bpf/classify.h"
 #include "bpf/ip_input.h"
 #include "bpf/selector.h"
+#include "bpf/source.h"
 #include "bpf/tracker.h"
 
 struct device_work {
@@ -92,15 +93,11 @@ INLINE __u8 source_hop_limit(SOURCE *ctx, __u8 value)
 	return work && work->in && work->out ? value - 1 : value;
 }
 
-INLINE void read_interface(struct packet *packet, enum field field, __u64 address)
+/* A device whose address was kept as a number; NULL for 0. */
+INLINE const struct net_device *device_at(__u64 address)
 {
-	const struct net_device *device =
-		(const struct net_device *)KERNEL_POINTER(struct net_device, address);
-
-	if (address) {
-		packet->wide[field].high = bpf_be64_to_cpu(*(const __u64 *)device->name);
-		packet->wide[field].low = bpf_be64_to_cpu(*(const __u64 *)(device->name + 8));
-	}
+	return address ? (const struct net_device *)KERNEL_POINTER(struct net_device, address)
+		       : NULL;
 }
 
 INLINE void source_interfaces(SOURCE *ctx, struct packet *packet)
@@ -109,8 +106,8 @@ INLINE void source_interfaces(SOURCE *ctx, struct packet *packet)
 
 	HOLD_CONTEXT(ctx);
 	if (work) {
-		read_interface(packet, FIELD_IN_INTERFACE, work->in);
-		read_interface(packet, FIELD_OUT_INTERFACE, work->out);
+		read_interface(packet, FIELD_IN_INTERFACE, device_at(work->in));
+		read_interface(packet, FIELD_OUT_INTERFACE, device_at(work->out));
 	}
 }
 
@@ -122,14 +119,6 @@ INLINE __u32 source_conntrack(SOURCE *ctx, __u32 needs)
 	(void)needs; /* there is no NAT in our own tracking */
 	return work ? work->label & (CONNTRACK_VALUES - 1) : 0;
 }
-
-#define ETHERNET_SIZE 14
-
-enum source_ethernet {
-	SOURCE_ETHERNET,
-	SOURCE_OTHER_DEVICE,
-	SOURCE_NO_HEADER,
-};
 
 INLINE enum source_ethernet source_ethernet(SOURCE *ctx, const unsigned char **ret_header)
 {

@@ -10,6 +10,7 @@
 #include "bpf/classify.h"
 #include "bpf/conntrack.h"
 #include "bpf/kernel.h"
+#include "bpf/source.h"
 
 #define SOURCE struct bpf_nf_ctx
 
@@ -44,14 +45,6 @@ INLINE __u8 source_hop_limit(SOURCE *ctx, __u8 value)
 	return value;
 }
 
-INLINE void read_interface(struct packet *packet, enum field field, const struct net_device *device)
-{
-	if (device) {
-		packet->wide[field].high = bpf_be64_to_cpu(*(const __u64 *)device->name);
-		packet->wide[field].low = bpf_be64_to_cpu(*(const __u64 *)(device->name + 8));
-	}
-}
-
 INLINE void source_interfaces(SOURCE *ctx, struct packet *packet)
 {
 	read_interface(packet, FIELD_IN_INTERFACE, ctx->state->in);
@@ -72,14 +65,7 @@ INLINE bool source_connection_matches(SOURCE *ctx, const struct residual_conntra
 }
 
 #define ARPHRD_ETHER       1
-#define ETHERNET_SIZE      14
 #define MAC_HEADER_NOT_SET 0xffff
-
-enum source_ethernet {
-	SOURCE_ETHERNET,
-	SOURCE_OTHER_DEVICE,
-	SOURCE_NO_HEADER, /* the device is one, but the packet has not got its header */
-};
 
 /* The packet's Ethernet header. */
 INLINE enum source_ethernet source_ethernet(SOURCE *ctx, const unsigned char **ret_header)
