@@ -176,6 +176,7 @@ INLINE __u32 label_again(struct tracker_work *tracking)
 	int identified;
 
 	tracking->now = tracker_now();
+	tracking->status = 0;
 	if (tracking->packet.shape >= SHAPE_FRAGMENT_1)
 		return (__u32)tracker_label_fragment(tracking);
 	identified = tracker_identify(tracking);
@@ -185,7 +186,10 @@ INLINE __u32 label_again(struct tracker_work *tracking)
 	if (!entry)
 		return CONNTRACK_INVALID;
 	bpf_spin_lock(&entry->lock);
-	if (entry->connection.ticket && tracker_is_alive(&entry->connection, tracking->now)) {
+	/* Its memory may be another connection's by now. */
+	if (entry->connection.ticket &&
+	    tracker_keys_equal(&entry->connection.key, &tracking->key) &&
+	    tracker_is_alive(&entry->connection, tracking->now)) {
 		label = tracker_label_of(
 			entry->connection.status,
 			tracker_direction(tracking->way, entry->connection.originator));
@@ -239,14 +243,31 @@ INLINE enum device_verdict judge_packet(SOURCE *ctx, struct device_work *work,
 /* So much of a packet is in one piece when it is looked at. */
 #define MAX_HEADERS 128u
 
-/*
- * The rest of work, once header, linear, offset and route are set: false if the stack will drop the
- * packet without asking iptables.
- */
-INLINE bool describe_packet(struct device_work *work, bool ipv6, __u32 available, bool merged)
+/* What comes of looking at a packet. */
+enum description {
+	DESCRIBED,
+	NOT_OURS,   /* no IP, another device's, or the stack drops it without asking iptables */
+	UNREADABLE, /* its header is not in one piece: nobody knows what the stack makes of it */
+};
+
+/* A packet that cannot be judged must not pass. */
+INLINE enum device_verdict without_judgement(enum description description)
+{
+	if (description == NOT_OURS)
+		return DEVICE_PASS;
+	note_failure(ARENA_FAILURE_HEADER);
+	return DEVICE_DROP;
+}
+
+/* The rest of work of a packet that comes in, once header, linear, offset and route are set. */
+INLINE enum description describe_packet(struct device_work *work, bool ipv6, __u32 available,
+					bool merged)
 {
 	const unsigned char *header = (const unsigned char *)work->header;
+	__u32 needed = ipv6 ? IPV6_BASE_SIZE : IPV4_HEADER_MAX_SIZE;
 
+	if (work->linear < (available < needed ? available : needed))
+		return UNREADABLE;
 	if (ipv6) {
 		work->length = ipv6_packet_length(header, work->linear, available);
 		describe_ipv6(work);
@@ -254,7 +275,7 @@ INLINE bool describe_packet(struct device_work *work, bool ipv6, __u32 available
 		work->length = ipv4_packet_length(header, work->linear, available, merged);
 		describe_ipv4(work);
 	}
-	return work->length;
+	return work->length ? DESCRIBED : NOT_OURS;
 }
 
 /* @looped: it comes from this machine. */

@@ -8,8 +8,9 @@
 #include "bpf/kernel.h"
 #include "bpf/portable.h"
 
-#define IPV4_HEADER_SIZE 20
-#define IPV6_BASE_SIZE   40
+#define IPV4_HEADER_SIZE     20
+#define IPV4_HEADER_MAX_SIZE 60
+#define IPV6_BASE_SIZE       40
 
 /* The sum of the header's halfwords, as they lie in memory. */
 INLINE __u32 ipv4_header_sum(const unsigned char *header, __u32 size)

@@ -25,23 +25,32 @@ static int frame_dynptr(SOURCE *ctx, struct bpf_dynptr *dynptr)
 	return bpf_dynptr_from_skb(ctx, 0, dynptr);
 }
 
-/* Fills in work for the packet; false if it is none of ours. */
-INLINE bool describe_skb(struct __sk_buff *ctx, struct device_work *work, bool *ret_ipv6)
+/*
+ * Fills in work for the packet. One that this machine sends is judged as it is, whatever its header
+ * says of its length: senders of raw packets write headers of their own.
+ */
+INLINE enum description describe_skb(struct __sk_buff *ctx, struct device_work *work, bool outgoing,
+				     bool *ret_ipv6)
 {
 	struct sk_buff *skb = bpf_cast_to_kern_ctx(ctx);
 	__u64 frame = (__u64)skb->data;
 
 	*ret_ipv6 = ctx->protocol == bpf_htons(ETH_P_IPV6);
 	if ((ctx->protocol != bpf_htons(ETH_P_IP) && !*ret_ipv6) || ctx->vlan_present)
-		return false;
+		return NOT_OURS;
 	work->header = (__u64)skb->head + skb->network_header;
 	work->offset = (__u32)(work->header - frame);
 	work->linear = skb->len - skb->data_len;
 	work->in = (__u64)skb->dev;
 	work->out = 0;
 	if (work->offset > work->linear)
-		return false;
+		return UNREADABLE;
 	work->linear -= work->offset;
+	if (outgoing) {
+		work->length = skb->len - work->offset;
+		return work->linear < (*ret_ipv6 ? IPV6_BASE_SIZE : IPV4_HEADER_SIZE) ? UNREADABLE
+										      : DESCRIBED;
+	}
 	work->route.mark = ctx->mark;
 	work->route.route = (struct bpf_fib_lookup){};
 	return describe_packet(work, *ret_ipv6, skb->len - work->offset, ctx->gso_segs > 0);
@@ -51,18 +60,24 @@ SEC("tc")
 int bpf_iptables_in(struct __sk_buff *ctx)
 {
 	struct device_work *work = device_work();
+	enum description description;
+	enum device_verdict verdict;
 	bool ipv6, looped;
 
 	/* As the stack does before it reads a header. */
 	bpf_skb_pull_data(ctx, ctx->len < MAX_HEADERS ? ctx->len : MAX_HEADERS);
-	if (!work || !describe_skb(ctx, work, &ipv6))
-		return TCX_NEXT;
+	if (!work)
+		return TCX_DROP;
+	description = describe_skb(ctx, work, false, &ipv6);
+	if (description != DESCRIBED)
+		return without_judgement(description) == DEVICE_PASS ? TCX_NEXT : TCX_DROP;
 	work->route.frame = frame_kind_of_skb(
 		ctx->pkt_type, work->offset >= ETH_HLEN
 				       ? kernel_word((const void *)(work->header - work->offset))
 				       : 0);
 	looped = device_of_skb(ctx)->flags & DEVICE_FLAG_LOOPBACK;
-	return judge_incoming(ctx, work, ipv6, looped) == DEVICE_PASS ? TCX_NEXT : TCX_DROP;
+	verdict = judge_incoming(ctx, work, ipv6, looped);
+	return verdict == DEVICE_PASS ? TCX_NEXT : TCX_DROP;
 }
 
 /*
@@ -84,14 +99,19 @@ SEC("tc")
 int bpf_iptables_out(struct __sk_buff *ctx)
 {
 	struct device_work *work = device_work();
+	enum description description;
+	enum device_verdict verdict;
 	bool ipv6;
 
-	if (!work || !is_output(ctx) || !describe_skb(ctx, work, &ipv6))
+	if (!is_output(ctx))
 		return TCX_NEXT;
+	if (!work)
+		return TCX_DROP;
+	description = describe_skb(ctx, work, true, &ipv6);
+	if (description != DESCRIBED)
+		return without_judgement(description) == DEVICE_PASS ? TCX_NEXT : TCX_DROP;
 	work->out = work->in;
 	work->in = 0;
-	return judge_packet(ctx, work, ipv6 ? ARENA_IPV6 : ARENA_IPV4, ARENA_OUTPUT, false) ==
-			       DEVICE_PASS
-		       ? TCX_NEXT
-		       : TCX_DROP;
+	verdict = judge_packet(ctx, work, ipv6 ? ARENA_IPV6 : ARENA_IPV4, ARENA_OUTPUT, false);
+	return verdict == DEVICE_PASS ? TCX_NEXT : TCX_DROP;
 }

@@ -20,8 +20,8 @@ static int frame_dynptr(SOURCE *ctx, struct bpf_dynptr *dynptr)
 	return bpf_dynptr_from_xdp(ctx, 0, dynptr);
 }
 
-/* Fills in work for the frame; false if it is none of ours. */
-INLINE bool describe_frame(struct xdp_md *ctx, struct device_work *work, bool *ret_ipv6)
+/* Fills in work for the frame. */
+INLINE enum description describe_frame(struct xdp_md *ctx, struct device_work *work, bool *ret_ipv6)
 {
 	const unsigned char *frame = (const void *)(unsigned long)ctx->data;
 	const unsigned char *end = (const void *)(unsigned long)ctx->data_end;
@@ -30,7 +30,7 @@ INLINE bool describe_frame(struct xdp_md *ctx, struct device_work *work, bool *r
 	__u32 available;
 
 	if ((const void *)(ethernet + 1) > (const void *)end)
-		return false;
+		return bpf_xdp_get_buff_len(ctx) < ETH_HLEN ? NOT_OURS : UNREADABLE;
 	work->route.frame = frame_kind_of_xdp(device, *(const __u64 *)ethernet->h_dest);
 	work->route.mark = 0;
 	work->route.route = (struct bpf_fib_lookup){};
@@ -42,16 +42,21 @@ INLINE bool describe_frame(struct xdp_md *ctx, struct device_work *work, bool *r
 	*ret_ipv6 = ethernet->h_proto == bpf_htons(ETH_P_IPV6);
 	return ethernet->h_proto == bpf_htons(ETH_P_IP) || *ret_ipv6
 		       ? describe_packet(work, *ret_ipv6, available, false)
-		       : false;
+		       : NOT_OURS;
 }
 
 SEC("xdp.frags")
 int bpf_iptables_xdp(struct xdp_md *ctx)
 {
 	struct device_work *work = device_work();
+	enum description description;
+	enum device_verdict verdict;
 	bool ipv6;
 
-	if (!work || !describe_frame(ctx, work, &ipv6))
-		return XDP_PASS;
-	return judge_incoming(ctx, work, ipv6, false) == DEVICE_PASS ? XDP_PASS : XDP_DROP;
+	if (!work)
+		return XDP_DROP;
+	description = describe_frame(ctx, work, &ipv6);
+	verdict = description == DESCRIBED ? judge_incoming(ctx, work, ipv6, false)
+					   : without_judgement(description);
+	return verdict == DEVICE_PASS ? XDP_PASS : XDP_DROP;
 }

@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "devices"))
-from network import Namespace, build, die_with_parent
+from network import Namespace, build, die_with_parent, wait_until
 
 START_SECONDS = 60
 
@@ -92,6 +92,21 @@ def udp(address, port):
             return "nothing"
 for kind, address, port in (argument.split(",") for argument in sys.argv[1:]):
     print(kind, port, {"tcp": tcp, "udp": udp}[kind](address, int(port)))
+"""
+
+
+# An IPv6 packet whose header claims more than there is.
+LIE = """
+import socket, struct
+address = socket.inet_pton(socket.AF_INET6, "2001:db8:2::2")
+source = socket.inet_pton(socket.AF_INET6, "2001:db8:2::1")
+udp = struct.pack("!HHHH", 1, 2, 8, 0)
+with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW) as sender:
+    try:
+        sender.sendto(struct.pack("!IHBB", 6 << 28, 1000, 17, 64) + source + address + udp,
+                      ("2001:db8:2::2", 0))
+    except OSError:
+        pass
 """
 
 
@@ -208,6 +223,18 @@ class Hooks(unittest.TestCase):
 
     def test_tc(self) -> None:
         self.compare("tc")
+
+    def test_a_sender_cannot_get_past_by_a_wrong_length(self) -> None:
+        network = Network()
+        self.addCleanup(network.close)
+        daemon = Daemon(network.firewall, "--hook", "tc")
+        self.addCleanup(daemon.process.kill)
+        network.firewall.output(command(True, "ip6tables"), "-A", "OUTPUT", "-p", "udp", "-j", "DROP")
+        network.firewall.output(sys.executable, "-c", LIE)
+        rules = command(True, "ip6tables")
+        wait_until(lambda: "-p udp -c 1 48 -j DROP" in
+                   network.firewall.output(rules, "-S", "OUTPUT", "-v"), "the rule's counter")
+        daemon.stop()
 
     def test_states_of_address_translation_are_refused(self) -> None:
         network = Network()
