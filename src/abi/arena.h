@@ -51,10 +51,10 @@ struct arena_generation {
 		/* arena_counter[lanes + 1][stride]: the last for the walks without a lane. */
 		__u32 counters;
 		__u32 counters_stride; /* in bytes */
-		__u32 needs;           /* of the image, as key_words and key_mask are */
+		__u32 needs;           /* of the image, as key_mask is */
 		__u64 tag;             /* of its flows: no other ruleset has ever had it */
-		__u32 key_words;
 		__u32 always; /* what is done with every packet, in short, if there is no rule */
+		__u32 unused;
 		__u64 key_mask[IMAGE_KEY_WORDS];
 		__u64 unused_line[3]; /* two cache lines */
 	} hook[ARENA_HOOKS];

@@ -175,8 +175,3 @@ int device_filter_process(struct device_filter *filter, uint64_t *ret_deadline,
 
 	return error ? error : other;
 }
-
-const struct tracker *device_filter_tracker(const struct device_filter *filter)
-{
-	return &filter->tracker;
-}

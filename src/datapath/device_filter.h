@@ -45,5 +45,3 @@ void device_filter_fds(const struct device_filter *filter, int ret_fds[DEVICE_FI
  */
 int device_filter_process(struct device_filter *filter, uint64_t *ret_deadline,
 			  struct message *message);
-
-const struct tracker *device_filter_tracker(const struct device_filter *filter);

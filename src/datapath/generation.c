@@ -168,7 +168,6 @@ static void describe_hook(const struct arena_memory *memory, const struct genera
 			counters_per_lane(hook_image) * (uint32_t)sizeof(struct arena_counter),
 		.needs = image->needs,
 		.tag = ++arena_memory_root(memory)->last_tag,
-		.key_words = image->key_words,
 		.always = image_always(image),
 	};
 	memcpy(ruleset->key_mask, image->key_mask, sizeof(ruleset->key_mask));
