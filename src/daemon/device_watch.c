@@ -61,4 +61,7 @@ void device_watch_report(void *data, const struct device_status *status)
 	if (status->state == DEVICE_FAILED)
 		fprintf(stderr, "bpf-iptablesd: device %s is NOT FILTERED: %s\n", status->name,
 			status->reason);
+	else if (status->beside_others)
+		fprintf(stderr, "bpf-iptablesd: device %s is filtered at TC: %s\n", status->name,
+			status->reason);
 }

@@ -3,6 +3,7 @@
 
 #include "common/cleanup.h"
 #include "datapath/device_links.h"
+#include "datapath/xdp_dispatcher.h"
 
 #include <errno.h>
 #include <linux/if_arp.h>
@@ -20,49 +21,71 @@ static const char *why_not_xdp(const struct device_description *device)
 	return NULL;
 }
 
-/*
- * The id of another's XDP program, on a device where we have none, if it can be what @error is
- * about; 0 if there is none.
- */
-static uint32_t other_xdp(uint32_t ifindex, int error)
-{
-	struct device_description now;
+#define REPLACED_TRIES 16 /* to look at a program, while others replace it */
 
-	if ((error != -EBUSY && error != -EEXIST) || device_events_describe(ifindex, &now))
-		return 0;
-	return now.xdp;
+/* Somebody else's XDP program; no id if there is none. */
+struct other_xdp {
+	uint32_t id;
+	bool dispatcher;
+};
+
+/* What is on a device where we have no XDP program, if it can be what @error is about. */
+static struct other_xdp find_other_xdp(uint32_t ifindex, int error)
+{
+	struct device_description now = {0};
+
+	if (error != -EBUSY && error != -EEXIST)
+		return (struct other_xdp){0};
+	for (int i = 0; i < REPLACED_TRIES; i++) {
+		int dispatcher;
+
+		if (device_events_describe(ifindex, &now) || !now.xdp)
+			return (struct other_xdp){0};
+		dispatcher = xdp_dispatcher_is(now.xdp);
+		if (dispatcher >= 0)
+			return (struct other_xdp){now.xdp, dispatcher};
+	}
+	return (struct other_xdp){.id = now.xdp};
 }
 
-static int refuse_other(const struct device_description *device, uint32_t id,
+/* EBUSY, or EEXIST if it is the dispatcher. */
+static int refuse_other(const struct device_description *device, const struct other_xdp *other,
 			struct message *reason)
 {
 	char name[DEVICE_LINK_PROGRAM_NAME];
 
-	device_link_program_name(id, name);
+	if (other->dispatcher)
+		return message_error(reason, EEXIST,
+				     "it has libxdp's dispatcher (XDP program id %u), whose "
+				     "programs see its packets first",
+				     other->id);
+	device_link_program_name(other->id, name);
 	return message_error(
 		reason, EBUSY,
-		"%s already has an XDP program (id %u, '%.*s'%s), which is left alone: exclude the "
+		"%s already has an XDP program (id %u, '%.*s'), which is left alone: exclude the "
 		"device, or use --hook tc, which works beside it, or --hook netfilter",
-		device->name, id, (int)sizeof(name), name,
-		strncmp(name, XDP_DISPATCHER, sizeof(name)) == 0
-			? ", of libxdp, whose programs we cannot join"
-			: "");
+		device->name, other->id, (int)sizeof(name), name);
 }
 
-/* XDP, native or generic. EBUSY with a reason if others have it; else @reason tells what failed. */
+/*
+ * XDP, native or generic. @reason tells what failed: EBUSY if somebody else's program is in the
+ * way, EEXIST if that is the dispatcher.
+ */
 static int attach_xdp(const struct device_description *device, int program,
-		      enum device_state *ret_state, struct message *reason)
+		      enum device_state *ret_state, bool *ret_beside_others, struct message *reason)
 {
 	int native = device_link_create(DEVICE_LINK_XDP_NATIVE, device->ifindex, program);
+	struct other_xdp other;
 	int generic;
-	uint32_t id;
 
 	*ret_state = DEVICE_NATIVE;
+	*ret_beside_others = false;
 	if (native >= 0 || native == -ENODEV)
 		return native;
-	id = other_xdp(device->ifindex, native);
-	if (id)
-		return refuse_other(device, id, reason);
+	other = find_other_xdp(device->ifindex, native);
+	*ret_beside_others = other.id;
+	if (other.id)
+		return refuse_other(device, &other, reason);
 	generic = device_link_create(DEVICE_LINK_XDP_GENERIC, device->ifindex, program);
 	*ret_state = DEVICE_GENERIC;
 	if (generic >= 0)
@@ -85,34 +108,27 @@ static int attach_tc(const struct device_description *device, int program, struc
 	return link;
 }
 
-/* Returns a link. */
-static int attach_ingress(const struct device_description *device, enum devices_mode mode,
-			  const struct devices_programs *programs, bool beside_others,
-			  enum device_state *ret_state, struct message *reason)
-{
-	const char *obstacle = mode == DEVICES_XDP ? why_not_xdp(device) : "";
-
-	if (obstacle) {
-		message_error(reason, 0, "%s", obstacle);
-	} else {
-		int link = attach_xdp(device, programs->xdp, ret_state, reason);
-
-		if (link >= 0 || link == -ENODEV || (link == -EBUSY && !beside_others))
-			return link;
-	}
-	*ret_state = DEVICE_TC;
-	return attach_tc(device, programs->ingress, reason);
-}
-
 int device_attachment_ingress(struct device_attachment *attachment,
 			      const struct device_description *device, enum devices_mode mode,
 			      const struct devices_programs *programs, bool beside_others,
 			      struct message *reason)
 {
+	const char *obstacle = mode == DEVICES_XDP ? why_not_xdp(device) : "";
+
 	*attachment = (struct device_attachment)DEVICE_DETACHED;
-	reason->text[0] = '\0';
-	attachment->ingress =
-		attach_ingress(device, mode, programs, beside_others, &attachment->way, reason);
+	message_error(reason, 0, "%s", obstacle ? obstacle : "");
+	if (!obstacle) {
+		int link = attach_xdp(device, programs->xdp, &attachment->way,
+				      &attachment->beside_others, reason);
+
+		attachment->ingress = link;
+		if (link >= 0)
+			return 0;
+		if (link == -ENODEV || (link == -EBUSY && !beside_others))
+			return link;
+	}
+	attachment->way = DEVICE_TC;
+	attachment->ingress = attach_tc(device, programs->ingress, reason);
 	return attachment->ingress < 0 ? attachment->ingress : 0;
 }
 
@@ -176,7 +192,8 @@ static int change_ingress(struct device_change *change, const struct device_atta
 	int error;
 
 	if (xdp && !is_xdp(attachment->state)) {
-		change->new_ingress = attach_xdp(device, programs->xdp, &change->state, reason);
+		change->new_ingress = attach_xdp(device, programs->xdp, &change->state,
+						 &change->beside_others, reason);
 		if (change->new_ingress >= 0)
 			return 0;
 		if (change->new_ingress == -EBUSY || change->new_ingress == -ENODEV)
@@ -212,6 +229,7 @@ int device_change_prepare(struct device_change *change, const struct device_atta
 void device_change_complete(struct device_change *change, struct device_attachment *attachment)
 {
 	attachment->state = change->state;
+	attachment->beside_others = change->beside_others;
 	if (change->new_ingress < 0)
 		return;
 	close_link(&attachment->ingress);

@@ -11,6 +11,7 @@ struct device_attachment {
 	enum device_state way;   /* of the ingress link */
 	int ingress;
 	int egress;
+	bool beside_others; /* at TC because somebody else's XDP program is there */
 };
 
 #define DEVICE_DETACHED {.state = DEVICE_FAILED, .ingress = -1, .egress = -1}
@@ -21,15 +22,16 @@ struct device_change {
 	enum device_state state;
 	bool updated_ingress;
 	bool updated_egress;
+	bool beside_others;
 };
 
 /*
  * Attaches to a device without programs of ours, in two steps: what comes in is more urgent, and
- * each link takes the kernel some ten milliseconds (an RCU grace period). If somebody else's XDP
- * program is there and @beside_others, then at TC. Fills in @reason (with why it failed, or why it
- * is not what the mode would like; or "") in any case. Once both have succeeded the state is no
- * more DEVICE_FAILED; if one has failed the other is done all the same, as better than nothing.
- * EBUSY, ENODEV ...
+ * each link takes the kernel some ten milliseconds (an RCU grace period). Where libxdp's dispatcher
+ * is, then at TC; where another program of somebody else is, likewise if @beside_others. Fills in
+ * @reason (with why it failed, or why it is not what the mode would like; or "") in any case. Once
+ * both have succeeded the state is no more DEVICE_FAILED; if one has failed the other is done all
+ * the same, as better than nothing. EBUSY, ENODEV ...
  */
 int device_attachment_ingress(struct device_attachment *attachment,
 			      const struct device_description *device, enum devices_mode mode,

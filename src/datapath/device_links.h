@@ -36,8 +36,6 @@ int device_link_update(int link_fd, int program_fd);
 /* The device that the link holds; 0 if that is gone. */
 uint32_t device_link_ifindex(int link_fd);
 
-#define XDP_DISPATCHER "xdp_dispatcher" /* the program by which libxdp runs several */
-
 /* Name of the program @id; "?" if it is gone. */
 #define DEVICE_LINK_PROGRAM_NAME 16
 void device_link_program_name(uint32_t id, char ret_name[DEVICE_LINK_PROGRAM_NAME]);

@@ -80,6 +80,7 @@ static void tell(const struct device *device, enum device_state state, device_re
 		.ifindex = device->description.ifindex,
 		.state = state,
 		.reason = device->reason.text,
+		.beside_others = device->attachment.beside_others,
 	};
 
 	memcpy(status.name, device->description.name, sizeof(status.name));
@@ -91,6 +92,13 @@ static void report(const struct devices *devices, const struct device *device,
 {
 	if (devices->options.report && !devices->opening)
 		tell(device, state, devices->options.report, devices->options.data);
+}
+
+static void report_beside_others(const struct devices *devices)
+{
+	for (size_t i = 0; i < devices->n_devices; i++)
+		if (devices->list[i]->attachment.beside_others)
+			report(devices, devices->list[i], state_of(devices->list[i]));
 }
 
 static int compare_ifindex(const void *key, const void *element)
@@ -339,6 +347,7 @@ static int open_devices(struct devices *devices, struct message *message)
 				     strerror(-error));
 	if (devices->error)
 		return message_error(message, -devices->error, "%s", devices->message.text);
+	report_beside_others(devices);
 	return 0;
 }
 
@@ -452,6 +461,7 @@ int devices_switch(struct devices *devices, enum devices_mode mode,
 		return error;
 	devices->options.mode = mode;
 	devices->options.programs = *programs;
+	report_beside_others(devices);
 	return 0;
 }
 

@@ -12,7 +12,8 @@
  *  - on lo, whose packets are large, shared, and without a checksum until they leave the machine;
  *  - on devices that are stacked on others (bridge, VLAN, macvlan, bond ...): what the packet is
  *    (skb->pkt_type) has been decided below and XDP cannot see it, the packet is an skb already,
- *    and a bond would hand the program down to its members, after which it could get no new ones.
+ *    and a bond would hand the program down to its members, after which it could get no new ones;
+ *  - where libxdp's dispatcher is: see xdp_dispatcher.h.
  * Egress programs are at TC. See device_links.h for the place among others' programs.
  *
  * A device that appears is announced when it exists, and often when it is up already; the programs
@@ -23,6 +24,7 @@
 #include "common/message.h"
 
 #include <net/if.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,6 +55,7 @@ struct device_status {
 	char name[IFNAMSIZ];
 	enum device_state state;
 	const char *reason; /* why it failed, or why it is not done as the mode would like; "" */
+	bool beside_others; /* at TC because somebody else's XDP program is there */
 };
 
 typedef void (*device_report)(void *data, const struct device_status *status);
@@ -69,8 +72,9 @@ struct devices_options {
 	 */
 	int covered;
 	/*
-	 * Told of devices that change after devices_open(). DEVICE_FAILED is to reach the user:
-	 * a device is without a filter. May be NULL.
+	 * Told of devices that change after devices_open(), and, by that and devices_switch(), of
+	 * those beside others. Both these and DEVICE_FAILED are to reach the user: a device is
+	 * without a filter, or not filtered at the hook that was asked for. May be NULL.
 	 */
 	device_report report;
 	void *data;
@@ -80,8 +84,9 @@ struct devices;
 
 /*
  * Attaches the programs to all devices that are there. Errors, with a reason in @message that names
- * the device; nothing stays attached then: EBUSY (somebody else's XDP program), and what the kernel
- * says. @options may go away; what it points to is copied, but for the programs.
+ * the device; nothing stays attached then: EBUSY (somebody else's XDP program that is no
+ * dispatcher), and what the kernel says. @options may go away; what it points to is copied, but for
+ * the programs.
  */
 int devices_open(const struct devices_options *options, struct devices **ret_devices,
 		 struct message *message);
