@@ -19,6 +19,9 @@
 #define CONTROL_DIRECTORY     "/run/bpf-iptables"
 #define CONTROL_SOCKET_FORMAT CONTROL_DIRECTORY "/net-%llu.sock"
 
+/* The REST interface: HTTP. */
+#define REST_SOCKET_FORMAT CONTROL_DIRECTORY "/rest-%llu.sock"
+
 #define CONTROL_MAGIC   0x62697074u /* "bipt" */
 #define CONTROL_VERSION 1
 

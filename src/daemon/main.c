@@ -9,6 +9,7 @@
 #include "daemon/namespace.h"
 #include "daemon/table_service.h"
 #include "datapath/datapath.h"
+#include "rest/server.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -37,6 +38,8 @@ struct daemon {
 	struct device_watch *devices;
 	struct table_service *service;
 	struct control_server *server;
+	struct rest_context rest_context;
+	struct rest_server *rest;
 };
 
 static const char usage[] =
@@ -138,6 +141,24 @@ static int open_server(struct daemon *daemon, struct message *message)
 				  &daemon->server, message);
 }
 
+static int open_rest(struct daemon *daemon, struct message *message)
+{
+	const struct rest_server_options options = {
+		.context = &daemon->rest_context,
+		.max_clients = REST_SERVER_CLIENTS,
+		.request_time = REST_SERVER_REQUEST_TIME,
+		.answer_time = REST_SERVER_ANSWER_TIME,
+		.silence_seconds = REST_SERVER_SILENCE_SECONDS,
+	};
+
+	daemon->rest_context = (struct rest_context){
+		.datapath = daemon->datapath,
+		.namespace_cookie = namespace_cookie(daemon->namespace),
+	};
+	return rest_server_new(daemon->loop, namespace_rest_socket_path(daemon->namespace),
+			       &options, &daemon->rest, message);
+}
+
 static int daemon_open(struct daemon *daemon, struct message *message)
 {
 	int error = kernel_features_check(message);
@@ -155,11 +176,14 @@ static int daemon_open(struct daemon *daemon, struct message *message)
 		error = open_filter(daemon, message);
 	if (!error)
 		error = open_server(daemon, message);
+	if (!error)
+		error = open_rest(daemon, message);
 	return error;
 }
 
 static void daemon_close(struct daemon *daemon)
 {
+	rest_server_free(daemon->rest);
 	control_server_free(daemon->server);
 	device_watch_free(daemon->devices);
 	/* Connections are tracked until no rule asks for their state any more. */

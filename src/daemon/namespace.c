@@ -19,6 +19,8 @@ struct namespace
 {
 	char lock_path[PATH_SIZE];
 	char socket_path[PATH_SIZE];
+	char rest_socket_path[PATH_SIZE];
+	uint64_t cookie;
 	int lock_fd;
 };
 
@@ -155,6 +157,9 @@ int namespace_open(struct namespace **ret_namespace, struct message *message)
 		 CONTROL_DIRECTORY "/net-%llu.lock", cookie);
 	snprintf(namespace->socket_path, sizeof(namespace->socket_path), CONTROL_SOCKET_FORMAT,
 		 cookie);
+	snprintf(namespace->rest_socket_path, sizeof(namespace->rest_socket_path),
+		 REST_SOCKET_FORMAT, cookie);
+	namespace->cookie = cookie;
 	error = take_lock(namespace->lock_path, &namespace->lock_fd, message);
 	if (error)
 		return error;
@@ -178,4 +183,14 @@ void namespace_close(struct namespace *namespace)
 const char *namespace_socket_path(const struct namespace *namespace)
 {
 	return namespace->socket_path;
+}
+
+const char *namespace_rest_socket_path(const struct namespace *namespace)
+{
+	return namespace->rest_socket_path;
+}
+
+uint64_t namespace_cookie(const struct namespace *namespace)
+{
+	return namespace->cookie;
 }

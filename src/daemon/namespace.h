@@ -21,5 +21,9 @@ int namespace_open(struct namespace **ret_namespace, struct message *message);
 /* Removes the lock file and gives the lock back; accepts NULL. */
 void namespace_close(struct namespace *namespace);
 
-/* Where the daemon of this namespace listens. */
+/* Where the daemon of this namespace listens: for the commands, and for HTTP. */
 const char *namespace_socket_path(const struct namespace *namespace);
+const char *namespace_rest_socket_path(const struct namespace *namespace);
+
+/* As the kernel names the namespace (SO_NETNS_COOKIE). */
+uint64_t namespace_cookie(const struct namespace *namespace);

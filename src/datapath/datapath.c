@@ -23,6 +23,7 @@
 
 struct datapath {
 	struct program program;
+	enum datapath_hook hook;
 	struct device_filter *devices; /* NULL: the programs are at netfilter's hooks */
 	struct arena_memory memory;
 	struct scratch scratch;
@@ -170,6 +171,7 @@ static int open_all(struct datapath *datapath, const struct datapath_options *op
 
 	if (!error)
 		error = open_arena(datapath, message);
+	datapath->hook = options->hook;
 	datapath->resources.without_nat = beside_devices;
 	for (int family = 0; family < ARENA_FAMILIES && !error; family++)
 		error = install_empty(datapath, family, message);
@@ -212,11 +214,28 @@ struct device_filter *datapath_devices(const struct datapath *datapath)
 	return datapath->devices;
 }
 
+enum datapath_hook datapath_hook(const struct datapath *datapath)
+{
+	return datapath->hook;
+}
+
+const struct tracker *datapath_tracker(const struct datapath *datapath)
+{
+	return datapath->devices ? device_filter_tracker(datapath->devices) : NULL;
+}
+
 void datapath_track(struct datapath *datapath, uint8_t family, bool on)
 {
 	struct arena_root *root = arena_memory_root(&datapath->memory);
 
 	__atomic_store_n(&root->tracks[find_family(family)], on, __ATOMIC_SEQ_CST);
+}
+
+bool datapath_tracks(const struct datapath *datapath, uint8_t family)
+{
+	const struct arena_root *root = arena_memory_root(&datapath->memory);
+
+	return __atomic_load_n(&root->tracks[find_family(family)], __ATOMIC_SEQ_CST);
 }
 
 const struct ruleset *datapath_ruleset(const struct datapath *datapath, uint8_t family)

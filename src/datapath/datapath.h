@@ -49,11 +49,19 @@ void datapath_close(struct datapath *datapath);
 /* What follows the devices; NULL at netfilter's hooks. Owned by the datapath. */
 struct device_filter *datapath_devices(const struct datapath *datapath);
 
+/* Where packets are judged now. */
+enum datapath_hook datapath_hook(const struct datapath *datapath);
+
+/* Hooks on devices: the connection tracker; NULL at netfilter's. Owned by the datapath. */
+const struct tracker *datapath_tracker(const struct datapath *datapath);
+
 /*
  * Hooks on devices: whether connections are tracked. At netfilter's hooks the kernel does that
  * (daemon/conntrack_switch.h).
  */
 void datapath_track(struct datapath *datapath, uint8_t family, bool on);
+
+bool datapath_tracks(const struct datapath *datapath, uint8_t family);
 
 /* The table in force; owned by the datapath, valid until the next datapath_replace(). */
 const struct ruleset *datapath_ruleset(const struct datapath *datapath, uint8_t family);

@@ -160,6 +160,11 @@ void device_filter_close(struct device_filter *filter)
 	free(filter);
 }
 
+const struct tracker *device_filter_tracker(const struct device_filter *filter)
+{
+	return &filter->tracker;
+}
+
 void device_filter_fds(const struct device_filter *filter, int ret_fds[DEVICE_FILTER_FDS])
 {
 	ret_fds[0] = devices_fd(filter->devices);

@@ -34,6 +34,9 @@ int device_filter_open(const struct device_filter_options *options,
 int device_filter_attach(struct device_filter *filter, struct message *message);
 void device_filter_close(struct device_filter *filter); /* accepts NULL */
 
+/* The filter's own. */
+const struct tracker *device_filter_tracker(const struct device_filter *filter);
+
 #define DEVICE_FILTER_FDS 2
 
 /* Two file descriptors to be watched for input. */

@@ -280,3 +280,13 @@ struct tracker_counts tracker_count(const struct tracker *tracker)
 {
 	return tracker->shared->counts;
 }
+
+struct tracker_sizes tracker_sizes(const struct tracker *tracker)
+{
+	const struct tracker_settings *settings = &tracker->shared->settings;
+
+	return (struct tracker_sizes){
+		.settled = settings->settled_limit,
+		.half_open = settings->half_open_limit,
+	};
+}

@@ -71,3 +71,6 @@ void tracker_flush(const struct tracker *tracker);
 
 /* What the programs have counted; the numbers are not of one moment. */
 struct tracker_counts tracker_count(const struct tracker *tracker);
+
+/* How many connections there may be; datagrams are not said. */
+struct tracker_sizes tracker_sizes(const struct tracker *tracker);
