@@ -3,13 +3,13 @@
 
 #include "abi/control.h"
 #include "common/cleanup.h"
+#include "common/namespace_cookie.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 /* Of sun_path in struct sockaddr_un. */
@@ -23,23 +23,6 @@ struct namespace
 	uint64_t cookie;
 	int lock_fd;
 };
-
-static int read_cookie(unsigned long long *ret_cookie, struct message *message)
-{
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	unsigned long long cookie; /* 64 bits, as the kernel's */
-	socklen_t size = sizeof(cookie);
-
-	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) < 0) {
-		int error = errno;
-
-		return message_error(message, error,
-				     "cannot read the network namespace's cookie: %s",
-				     strerror(error));
-	}
-	*ret_cookie = cookie;
-	return 0;
-}
 
 /* What a user other than root could write to or has made, could be turned against root. */
 static int check_directory(int fd, const char *path, struct message *message)
@@ -140,26 +123,26 @@ static int take_lock(const char *path, int *ret_fd, struct message *message)
 int namespace_open(struct namespace **ret_namespace, struct message *message)
 {
 	_cleanup_free_ struct namespace *namespace = calloc(1, sizeof(*namespace));
-	unsigned long long cookie = 0;
+	unsigned long long cookie;
 	int error;
 
 	if (!namespace)
 		return message_error(message, ENOMEM, "out of memory");
 
-	error = read_cookie(&cookie, message);
+	error = namespace_cookie_read(&namespace->cookie, message);
 	if (error)
 		return error;
 	error = prepare_directory(CONTROL_DIRECTORY, message);
 	if (error)
 		return error;
 
+	cookie = namespace->cookie;
 	snprintf(namespace->lock_path, sizeof(namespace->lock_path),
 		 CONTROL_DIRECTORY "/net-%llu.lock", cookie);
 	snprintf(namespace->socket_path, sizeof(namespace->socket_path), CONTROL_SOCKET_FORMAT,
 		 cookie);
 	snprintf(namespace->rest_socket_path, sizeof(namespace->rest_socket_path),
 		 REST_SOCKET_FORMAT, cookie);
-	namespace->cookie = cookie;
 	error = take_lock(namespace->lock_path, &namespace->lock_fd, message);
 	if (error)
 		return error;

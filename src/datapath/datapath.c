@@ -231,13 +231,6 @@ void datapath_track(struct datapath *datapath, uint8_t family, bool on)
 	__atomic_store_n(&root->tracks[find_family(family)], on, __ATOMIC_SEQ_CST);
 }
 
-bool datapath_tracks(const struct datapath *datapath, uint8_t family)
-{
-	const struct arena_root *root = arena_memory_root(&datapath->memory);
-
-	return __atomic_load_n(&root->tracks[find_family(family)], __ATOMIC_SEQ_CST);
-}
-
 const struct ruleset *datapath_ruleset(const struct datapath *datapath, uint8_t family)
 {
 	int index = find_family(family);

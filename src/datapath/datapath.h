@@ -61,8 +61,6 @@ const struct tracker *datapath_tracker(const struct datapath *datapath);
  */
 void datapath_track(struct datapath *datapath, uint8_t family, bool on);
 
-bool datapath_tracks(const struct datapath *datapath, uint8_t family);
-
 /* The table in force; owned by the datapath, valid until the next datapath_replace(). */
 const struct ruleset *datapath_ruleset(const struct datapath *datapath, uint8_t family);
 

@@ -19,8 +19,6 @@
 /* hash maps round their number of buckets up to a power of two (kernel/bpf/hashtab.c) */
 #define MOST_ENTRIES (1u << 28)
 
-#define BATCH 1024u
-
 static struct bpf_map *find_map(const struct bpf_object *object, const char *name,
 				struct message *message)
 {
@@ -233,31 +231,56 @@ static int visit_batch(const struct tracker *tracker, const struct tracker_entry
 	return result;
 }
 
+static int place_cursor(const struct tracker *tracker, struct tracker_cursor *cursor,
+			struct message *message)
+{
+	struct bpf_map_info information = {0};
+	uint32_t size = sizeof(information);
+
+	if (bpf_obj_get_info_by_fd(tracker->table, &information, &size))
+		return message_error(message, errno, "cannot list the connections: %s",
+				     strerror(errno));
+	if (cursor->begun && cursor->table != information.id)
+		return message_error(message, ESTALE,
+				     "another connection tracker has taken the place of this one");
+	cursor->table = information.id;
+	return 0;
+}
+
+int tracker_iterate_step(const struct tracker *tracker, struct tracker_cursor *cursor,
+			 int (*visit)(const struct tracker_listed *listed, void *argument),
+			 void *argument, struct message *message)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, options, .elem_flags = BPF_F_LOCK);
+	_cleanup_free_ struct tracker_entry *entries = calloc(TRACKER_STEP, sizeof(*entries));
+	_cleanup_free_ struct tracker_key *keys = calloc(TRACKER_STEP, sizeof(*keys));
+	uint32_t count = TRACKER_STEP;
+	int error;
+
+	if (!entries || !keys)
+		return message_error(message, ENOMEM, "out of memory");
+	error = place_cursor(tracker, cursor, message);
+	if (error)
+		return error;
+	error = bpf_map_lookup_batch(tracker->table, cursor->begun ? &cursor->place : NULL,
+				     &cursor->place, keys, entries, &count, &options);
+	if (error && errno != ENOENT)
+		return message_error(message, errno, "cannot list the connections: %s",
+				     strerror(errno));
+	cursor->ended = error != 0;
+	cursor->begun = true;
+	return visit_batch(tracker, entries, count, visit, argument);
+}
+
 int tracker_iterate(const struct tracker *tracker,
 		    int (*visit)(const struct tracker_listed *listed, void *argument),
 		    void *argument, struct message *message)
 {
-	LIBBPF_OPTS(bpf_map_batch_opts, options, .elem_flags = BPF_F_LOCK);
-	_cleanup_free_ struct tracker_entry *entries = calloc(BATCH, sizeof(*entries));
-	_cleanup_free_ struct tracker_key *keys = calloc(BATCH, sizeof(*keys));
-	uint32_t place = 0; /* in the table: a bucket's number */
-	bool begun = false, ended = false;
+	struct tracker_cursor cursor = {0};
 	int result = 0;
 
-	if (!entries || !keys)
-		return message_error(message, ENOMEM, "out of memory");
-	while (!ended && !result) {
-		uint32_t count = BATCH;
-		int error = bpf_map_lookup_batch(tracker->table, begun ? &place : NULL, &place,
-						 keys, entries, &count, &options);
-
-		if (error && errno != ENOENT)
-			return message_error(message, errno, "cannot list the connections: %s",
-					     strerror(errno));
-		ended = error != 0;
-		begun = true;
-		result = visit_batch(tracker, entries, count, visit, argument);
-	}
+	while (!cursor.ended && !result)
+		result = tracker_iterate_step(tracker, &cursor, visit, argument, message);
 	return result;
 }
 

@@ -13,6 +13,8 @@
 
 struct bpf_object;
 
+#define TRACKER_STEP 256u
+
 struct tracker_sizes {
 	uint32_t settled;   /* connections that no new one can push out */
 	uint32_t half_open; /* those that have not proved themselves yet */
@@ -54,10 +56,28 @@ int tracker_open(struct tracker *ret_tracker, const struct bpf_object *object,
 		 struct message *message);
 void tracker_close(struct tracker *tracker); /* accepts a zeroed one */
 
+/* How far a listing has come; zeroed, it is at its beginning. */
+struct tracker_cursor {
+	uint32_t table; /* the map's id */
+	uint32_t place; /* in the table: a bucket's number */
+	bool begun;
+	bool ended; /* that was all */
+};
+
 /*
- * Calls @visit for each connection that is alive, until one returns a number that is not 0, which
- * is then returned. Those that come or go meanwhile may be among them or not. Or -errno.
+ * Calls @visit for the next connections, TRACKER_STEP at most, until one returns a number that is
+ * not 0, which is then returned. Or -errno, with a reason in @message: -ESTALE if the cursor
+ * belongs to another tracker.
+ *
+ * When the cursor has ended, each connection that was there from beginning to end has been visited
+ * once, and none twice; those that came or went meanwhile may have been or not. Each is as it was
+ * when it was read (the table does not move its entries, and a step reads them under their locks).
  */
+int tracker_iterate_step(const struct tracker *tracker, struct tracker_cursor *cursor,
+			 int (*visit)(const struct tracker_listed *listed, void *argument),
+			 void *argument, struct message *message);
+
+/* The same until all connections have been visited. */
 int tracker_iterate(const struct tracker *tracker,
 		    int (*visit)(const struct tracker_listed *listed, void *argument),
 		    void *argument, struct message *message);

@@ -2,9 +2,14 @@
 #include "rest/routes.h"
 
 #include "common/cleanup.h"
+#include "rest/connection_filter.h"
+#include "rest/connections.h"
 #include "rest/status.h"
 
 const struct rest_route rest_routes[] = {
+	{"GET", "/v1/connections", rest_connections_list, .query = connection_filter_names},
+	{"DELETE", "/v1/connections", rest_connections_delete, .query = connection_filter_names},
+	{"GET", "/v1/connections/count", rest_connections_count, .query = connection_filter_names},
 	{"GET", "/v1/status", rest_status_get},
 };
 
