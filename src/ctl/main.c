@@ -5,7 +5,6 @@
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 
 static const char usage[] =
@@ -36,29 +35,6 @@ static const struct {
 	{"conntrack", conntrack_run},
 	{"status", status_run},
 };
-
-enum ctl_status ctl_usage(struct message *message, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(message->text, sizeof(message->text), format, arguments);
-	va_end(arguments);
-	return CTL_USAGE;
-}
-
-enum ctl_status ctl_copy_out(FILE *file, struct message *message)
-{
-	char buffer[64 << 10];
-	size_t length;
-
-	while ((length = fread(buffer, 1, sizeof(buffer), file)) > 0)
-		fwrite(buffer, 1, length, stdout);
-	if (!ferror(file))
-		return CTL_DONE;
-	message_error(message, EIO, "the daemon's answer cannot be read again");
-	return CTL_FAILED;
-}
 
 static ctl_run find_command(const char *name)
 {

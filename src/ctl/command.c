@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "ctl/command.h"
+
+#include <errno.h>
+#include <stdarg.h>
+
+enum ctl_status ctl_usage(struct message *message, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(message->text, sizeof(message->text), format, arguments);
+	va_end(arguments);
+	return CTL_USAGE;
+}
+
+enum ctl_status ctl_copy_out(FILE *file, struct message *message)
+{
+	char buffer[64 << 10];
+	size_t length;
+
+	while ((length = fread(buffer, 1, sizeof(buffer), file)) > 0)
+		fwrite(buffer, 1, length, stdout);
+	if (!ferror(file))
+		return CTL_DONE;
+	message_error(message, EIO, "the daemon's answer cannot be read again");
+	return CTL_FAILED;
+}
