@@ -77,6 +77,11 @@ class Clients(ControlledTest):
         self.sender = self.client.packet_socket("c0")
         self.addCleanup(self.sender.close)
 
+    def tearDown(self) -> None:
+        if self.served.process.poll() is None:
+            self.assertEqual(self.served.stop(), "")
+        self.assertEqual(self.served.process.returncode, 0)
+
     def track(self, first: int, count: int) -> None:
         for packet in udp_packets(self.place.mac("west"), first, count):
             self.sender.send(packet)
@@ -154,6 +159,25 @@ class Requests(Clients):
                                body=b"2\r\n{}\r\n0\r\n\r\n"), 413, "body")
         self.assert_well()
 
+    def test_forms_of_http(self) -> None:
+        self.track(0, 3)
+        self.await_connections(3)
+        for version, ending in (("1.0", b"\n]\n"), ("1.1", b"0\r\n\r\n")):
+            request = f"GET /v1/connections HTTP/{version}\r\nHost: x\r\nConnection: close\r\n\r\n"
+            answer = self.ask(request.encode())
+            self.assertIn(b"200 OK\r\n", answer)
+            self.assertEqual(answer.count(b'"dport":9'), 3)
+            self.assertTrue(answer.endswith(ending), answer)
+        for path in ("status", "connections"):
+            request = f"HEAD /v1/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            answer = self.ask(request.encode())
+            self.assertIn(b"200 OK\r\n", answer)
+            self.assertTrue(answer.endswith(b"\r\n\r\n") and b"{" not in answer, answer)
+        # One request after the other, sent at once.
+        answer = self.ask(GET_ALL * 3 + GET_STATUS)
+        self.assertEqual(answer.count(b"200 OK\r\n"), 4)
+        self.assertEqual(answer.count(b'"dport":9'), 9)
+
     def test_nothing_is_flushed_by_mistake(self) -> None:
         self.track(0, 10)
         self.await_connections(10)
@@ -210,8 +234,8 @@ class Requests(Clients):
         client = self.connect()
         client.sendall(GET_ALL[:20])
         self.assertEqual(self.served.stop(), "")
-        self.assertFalse(os.path.exists(self.path))
         self.assertEqual(self.read_all(client), b"")
+        self.assertFalse(os.path.exists(self.path))
 
 
 class Streams(Clients):
