@@ -6,6 +6,7 @@ commands, and answers those that do behave."""
 import json
 import os
 import random
+import resource
 import socket
 import struct
 import subprocess
@@ -229,6 +230,20 @@ class Requests(Clients):
                               timeout=PATIENCE)
         self.assert_status(done.stdout, 403, "user")
         self.assert_well()
+
+    def test_without_files_clients_wait(self) -> None:
+        _, most = resource.prlimit(self.served.process.pid, resource.RLIMIT_NOFILE)
+        client = self.connect()
+        client.sendall(GET_ALL)
+        self.assertIn(b"200 OK", client.recv(1 << 16))
+        resource.prlimit(self.served.process.pid, resource.RLIMIT_NOFILE, (self.files(), most))
+        waiting = self.connect()
+        waiting.sendall(GET_STATUS)
+        # Who is there is served.
+        client.sendall(GET_STATUS)
+        self.assertIn(b"200 OK", self.read_all(client))
+        resource.prlimit(self.served.process.pid, resource.RLIMIT_NOFILE, (most, most))
+        self.assertIn(b"200 OK", self.read_all(waiting))
 
     def test_the_socket_goes_with_the_daemon(self) -> None:
         client = self.connect()

@@ -13,6 +13,7 @@ STANDARD_DIRECTORIES = ["bin", "sbin", "lib", "share", "share/man/man8"]
 COMMANDS = ["bpf-iptables", "bpf-iptables-save", "bpf-iptables-restore",
             "bpf-ip6tables", "bpf-ip6tables-save", "bpf-ip6tables-restore"]
 DAEMON = "bpf-iptablesd"
+CONTROL = ["bpf-iptablesctl", "bpf-iptablesctl.8"]
 
 
 def listing(root: Path) -> list[str]:
@@ -58,7 +59,7 @@ class InstallTest(unittest.TestCase):
 
         self.make("install", PREFIX=str(self.prefix), DESTDIR=str(stage))
         self.assertFalse(self.prefix.exists(), "something went past DESTDIR")
-        for name in [*COMMANDS, DAEMON, "libbpfiptables-preload.so"]:
+        for name in [*COMMANDS, DAEMON, *CONTROL, "libbpfiptables-preload.so"]:
             self.assertIsNotNone(find(stage, name), f"{name} is not installed: {listing(stage)}")
 
         # Twice is as good as once: what is there already is replaced.
