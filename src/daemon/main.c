@@ -9,6 +9,7 @@
 #include "daemon/namespace.h"
 #include "daemon/table_service.h"
 #include "datapath/datapath.h"
+#include "rest/routes.h"
 #include "rest/server.h"
 
 #include <errno.h>
@@ -145,6 +146,8 @@ static int open_rest(struct daemon *daemon, struct message *message)
 {
 	const struct rest_server_options options = {
 		.context = &daemon->rest_context,
+		.routes = rest_routes,
+		.n_routes = rest_n_routes,
 		.max_clients = REST_SERVER_CLIENTS,
 		.request_time = REST_SERVER_REQUEST_TIME,
 		.answer_time = REST_SERVER_ANSWER_TIME,

@@ -4,7 +4,6 @@
 #include "common/cleanup.h"
 #include "daemon/listening_socket.h"
 #include "rest/exchange.h"
-#include "rest/routes.h"
 
 #include <errno.h>
 #include <microhttpd.h>
@@ -17,9 +16,6 @@
 
 /* Of a connection: its request's header has to fit, and what is read and written at once. */
 #define CONNECTION_MEMORY ((size_t)32 << 10)
-
-/* Of all streams together, before it is the turn of others. */
-#define PIECES_PER_TURN 8
 
 #define MILLISECONDS(count) ((uint64_t)(count) * 1000000u)
 
@@ -90,7 +86,7 @@ static void run_http(void *data, uint32_t events)
 
 	(void)events;
 	end_overdue(server);
-	server->exchanges.pieces = PIECES_PER_TURN;
+	server->exchanges.pieces = REST_SERVER_PIECES;
 	MHD_run(server->http);
 	event_source_set_deadline(server->http_source, next_deadline(server));
 }
@@ -287,8 +283,8 @@ int rest_server_new(struct event_loop *loop, const char *path,
 	server->loop = loop;
 	server->exchanges = (struct rest_exchange_shared){
 		.context = options->context,
-		.routes = rest_routes,
-		.n_routes = rest_n_routes,
+		.routes = options->routes,
+		.n_routes = options->n_routes,
 	};
 	error = start(server, path, message);
 	if (error) {

@@ -14,7 +14,9 @@
 struct rest_server;
 
 struct rest_server_options {
-	const struct rest_context *context; /* stays the caller's */
+	const struct rest_context *context; /* stays the caller's, as the routes do */
+	const struct rest_route *routes;
+	size_t n_routes;
 	/* Connections at once; further ones wait in the listen backlog. */
 	unsigned int max_clients;
 	uint64_t request_time;        /* nanoseconds, from its beginning to its last byte */
@@ -26,6 +28,9 @@ struct rest_server_options {
 #define REST_SERVER_REQUEST_TIME    SECONDS(10)
 #define REST_SERVER_ANSWER_TIME     SECONDS(120)
 #define REST_SERVER_SILENCE_SECONDS 10
+
+/* Of all streams together, before it is the turn of the loop's other sources. */
+#define REST_SERVER_PIECES 4
 
 /*
  * Listens at @path, mode 0600; a socket that is left there is replaced. @options is copied. Errors,
