@@ -145,7 +145,7 @@ static enum MHD_Result send_reply(struct rest_exchange *exchange, struct MHD_Con
 		return MHD_NO;
 	result =
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
-	if (result == MHD_YES && exchange->reply.allowed)
+	if (result == MHD_YES && exchange->reply.allowed[0])
 		result = MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW,
 						 exchange->reply.allowed);
 	if (result == MHD_YES)

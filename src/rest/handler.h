@@ -69,8 +69,7 @@ struct rest_reply {
 	unsigned int status;
 	json_t *body; /* NULL: there was no memory for it */
 	struct rest_stream *stream;
-	const char *allowed; /* REST_NO_METHOD: the methods that there are */
-	char allowed_methods[64];
+	char allowed[64]; /* REST_NO_METHOD: the methods that there are */
 };
 
 typedef void (*rest_handler)(const struct rest_context *context, const struct rest_request *request,

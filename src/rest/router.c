@@ -28,11 +28,10 @@ static bool path_matches(const char *pattern, const char *path, struct rest_argu
 /* Of routes at the same path. */
 static void allow_method(struct rest_reply *reply, const char *method)
 {
-	size_t length = strlen(reply->allowed_methods);
+	size_t length = strlen(reply->allowed);
 
-	snprintf(reply->allowed_methods + length, sizeof(reply->allowed_methods) - length, "%s%s",
+	snprintf(reply->allowed + length, sizeof(reply->allowed) - length, "%s%s",
 		 length ? ", " : "", method);
-	reply->allowed = reply->allowed_methods;
 }
 
 const struct rest_route *rest_router_find(const struct rest_route *routes, size_t n_routes,
@@ -48,7 +47,7 @@ const struct rest_route *rest_router_find(const struct rest_route *routes, size_
 			return &routes[i];
 		allow_method(reply, routes[i].method);
 	}
-	if (reply->allowed)
+	if (reply->allowed[0])
 		rest_reply_error(reply, REST_NO_METHOD, "method", method,
 				 "this resource has no such method, only %s", reply->allowed);
 	else
