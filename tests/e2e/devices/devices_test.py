@@ -7,7 +7,8 @@ import signal
 import struct
 import unittest
 
-from network import Driver, Namespace, Refused, build, wait_until
+from driver import Driver, Refused
+from network import Namespace, build, wait_until
 
 BROADCAST = b"\xff" * 6
 ETHERTYPE_TEST = 0x88b5  # of IEEE 802, for experiments

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Network namespaces without names, which vanish with this process, and the driver in one of them."""
+"""Network namespaces without names, which vanish with this process, and three of them in a row."""
 
 import ctypes
 import itertools
@@ -9,12 +9,14 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import Callable
 
 PATIENCE = 20  # seconds after which a test gives up
 CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
 ETH_P_ALL = 3
+SOL_PACKET = 263
+PACKET_IGNORE_OUTGOING = 23
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -95,12 +97,14 @@ class Namespace:
         finally:
             enter(f"/proc/{os.getpid()}/ns/net")
 
-    def packet_socket(self, device: str) -> socket.socket:
+    def packet_socket(self, device: str, receive: bool = False) -> socket.socket:
         def make() -> socket.socket:
-            # Of no protocol: it only sends.
-            sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-            sender.bind((device, 0))
-            return sender
+            made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+            made.settimeout(PATIENCE)
+            made.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+            # Of no protocol it only sends.
+            made.bind((device, ETH_P_ALL if receive else 0))
+            return made
         return self.inside(make)
 
     def mac(self, device: str) -> bytes:
@@ -111,85 +115,40 @@ class Namespace:
         return int(self.output("cat", f"/sys/class/net/{device}/ifindex"))
 
 
-class Device(NamedTuple):
-    name: str
-    ifindex: int
-    state: str
-    reason: str
+class Row:
+    """Three namespaces in a row: client c0 - west firewall east - s0 server."""
 
+    MACS = {"c0": "02:00:00:00:01:02", "west": "02:00:00:00:01:01",
+            "s0": "02:00:00:00:02:02", "east": "02:00:00:00:02:01"}
 
-class Result(NamedTuple):
-    seen: int
-    selection: str
-    out: str
+    def __init__(self) -> None:
+        self.client, self.firewall, self.server = Namespace(), Namespace(), Namespace()
+        for place, device, name, number in ((self.client, "c0", "west", 1),
+                                            (self.server, "s0", "east", 2)):
+            self.firewall.ip(
+                f"link add {name} address {self.MACS[name]} type veth peer name {device} "
+                f"address {self.MACS[device]} netns {place.pid}",
+                f"addr add 10.{number}.0.1/24 dev {name}",
+                f"addr add 2001:db8:{number}::1/64 dev {name} nodad", f"link set {name} up",
+                *(f"neighbour replace {address} lladdr {self.MACS[device]} dev {name}"
+                  for address in (f"10.{number}.0.2", f"2001:db8:{number}::2")))
+        self.firewall.sysctl(ipv4__ip_forward=1, ipv6__conf__all__forwarding=1)
 
+    def give_addresses(self) -> None:
+        """To both ends; without addresses they say nothing of their own."""
+        for place, device, number in ((self.client, "c0", 1), (self.server, "s0", 2)):
+            place.ip(f"addr add 10.{number}.0.2/24 dev {device}",
+                     f"addr add 2001:db8:{number}::2/64 dev {device} nodad",
+                     f"link set {device} up",
+                     f"route add default via 10.{number}.0.1",
+                     f"-6 route add default via 2001:db8:{number}::1")
 
-class Refused(Exception):
-    """The driver says why."""
-
-
-class Driver:
-    COUNTERS = ("xdp", "ingress", "egress", "xdp again", "ingress again")
-
-    def __init__(self, namespace: Namespace, mode: str, *excluded: str):
-        self.reports: list[Device] = []
-        self.process = subprocess.Popen(
-            namespace.command(str(build() / "tests" / "e2e" / "devices" / "devices_driver"), mode,
-                              *excluded),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
-            preexec_fn=die_with_parent)
-        try:
-            self.answer()
-        except Refused:
-            self.close()
-            raise
+    def silence(self) -> None:
+        """The ends are up, and only packet sockets speak there."""
+        for place, device in ((self.client, "c0"), (self.server, "s0")):
+            place.sysctl(**{f"ipv6__conf__{device}__disable_ipv6": 1})
+            place.ip(f"link set {device} up")
 
     def close(self) -> None:
-        self.process.stdin.close()
-        self.process.wait(timeout=PATIENCE)
-        self.process.stdout.close()
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.close()
-
-    def answer(self) -> list[list[str]]:
-        lines = []
-        for line in self.process.stdout:
-            words = line.rstrip("\n").split(" ", 1)
-            if words[0] == "done":
-                return lines
-            if words[0] == "failed:":
-                raise Refused(words[1])
-            if words[0] == "report":
-                self.reports.append(self.device(words[1].split(" ", 2)[2]))
-            else:
-                lines.append(words[1])
-        raise AssertionError(f"the driver has ended, status {self.process.wait(PATIENCE)}")
-
-    @staticmethod
-    def device(text: str) -> Device:
-        name, ifindex, state, reason = text.split(" ", 3)
-        return Device(name, int(ifindex), state, reason)
-
-    def ask(self, command: str) -> list[str]:
-        self.process.stdin.write(command + "\n")
-        return self.answer()
-
-    def devices(self) -> dict[str, Device]:
-        return {device.name: device for device in map(self.device, self.ask("status"))}
-
-    def states(self) -> dict[str, str]:
-        return {device.name: device.state for device in self.devices().values()}
-
-    def covered(self) -> dict[int, int]:
-        return {int(ifindex): int(cover) for ifindex, cover in
-                (line.split() for line in self.ask("covered"))}
-
-    def counters(self) -> dict[str, int]:
-        return dict(zip(self.COUNTERS, map(int, self.ask("counters"))))
-
-    def results(self, first: int, last: int) -> dict[int, Result]:
-        rows = (line.split() for line in self.ask(f"results {first} {last}"))
-        return {int(number): Result(int(seen), selection, out)
-                for number, seen, selection, out in rows}
+        for place in (self.client, self.firewall, self.server):
+            place.close()

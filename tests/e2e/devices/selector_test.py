@@ -18,7 +18,8 @@ import struct
 import unittest
 from dataclasses import dataclass, field
 
-from network import Driver, Namespace, wait_until
+from driver import Driver
+from network import Namespace, wait_until
 
 PORT = 4711
 ROUNDS = int(os.environ.get("BPF_IPTABLES_ROUNDS", "6"))

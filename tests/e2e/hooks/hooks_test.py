@@ -6,15 +6,12 @@ networks of a client, a firewall and a server must give the same counters."""
 import subprocess
 import sys
 import unittest
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "devices"))
-from network import Namespace, build, die_with_parent, wait_until
-
-START_SECONDS = 60
+from firewall import COMMANDS, Daemon, Filter, command
+from network import Namespace, Row, build, die_with_parent, wait_until
 
 RULES = {
-    "iptables": """*filter
+    4: """*filter
 :INPUT DROP [0:0]
 :FORWARD DROP [0:0]
 :OUTPUT ACCEPT [0:0]
@@ -31,7 +28,7 @@ RULES = {
 -A OUTPUT -o lo
 COMMIT
 """,
-    "ip6tables": """*filter
+    6: """*filter
 :INPUT DROP [0:0]
 :FORWARD DROP [0:0]
 :OUTPUT ACCEPT [0:0]
@@ -110,26 +107,13 @@ with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW) as send
 """
 
 
-class Network:
-    """Three namespaces in a row; the firewall's devices are west and east."""
+class Network(Row):
+    """With a server that answers."""
 
     def __init__(self) -> None:
-        self.client, self.firewall, self.server = Namespace(), Namespace(), Namespace()
+        super().__init__()
+        self.give_addresses()
         self.server_process: subprocess.Popen | None = None
-        self.firewall.ip(f"link add west type veth peer name c0 netns {self.client.pid}",
-                         f"link add east type veth peer name s0 netns {self.server.pid}",
-                         "addr add 10.1.0.1/24 dev west", "addr add 10.2.0.1/24 dev east",
-                         "addr add 2001:db8:1::1/64 dev west nodad",
-                         "addr add 2001:db8:2::1/64 dev east nodad",
-                         "link set west up", "link set east up")
-        for place, device, number in ((self.client, "c0", 1), (self.server, "s0", 2)):
-            place.ip(f"addr add 10.{number}.0.2/24 dev {device}",
-                     f"addr add 2001:db8:{number}::2/64 dev {device} nodad",
-                     f"link set {device} up",
-                     f"route add default via 10.{number}.0.1",
-                     f"-6 route add default via 2001:db8:{number}::1")
-        for name in ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"):
-            self.firewall.output("sh", "-c", f"echo 1 > /proc/sys/{name}")
         self.serve()
 
     def serve(self) -> None:
@@ -143,8 +127,7 @@ class Network:
             self.server_process.kill()
             self.server_process.wait()
             self.server_process.stdout.close()
-        for place in (self.client, self.firewall, self.server):
-            place.close()
+        super().close()
 
     def talk(self, place: Namespace, *what: str) -> str:
         return place.output(sys.executable, "-c", TALK, *what)
@@ -165,54 +148,35 @@ class Network:
         ]
 
 
-class Daemon:
-    def __init__(self, place: Namespace, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            place.command(str(build() / "src/daemon/bpf-iptablesd"), *arguments),
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
-        line = self.process.stdout.readline()
-        if line != "bpf-iptablesd: ready\n":
-            raise AssertionError(f"the daemon did not start: {line}{self.process.stderr.read()}")
-
-    def stop(self) -> str:
-        self.process.terminate()
-        _, errors = self.process.communicate(timeout=START_SECONDS)
-        return errors
-
-
-def command(ours: bool, name: str) -> str:
-    program, _, kind = name.partition("-")
-    if ours:
-        return str(build() / "src/frontend" / f"bpf-{name}")
-    return f"{program}-legacy" + (f"-{kind}" if kind else "")
-
-
-def play(network: Network, ours: bool) -> tuple[list[str], dict[str, str]]:
+def play(network: Network, ours: bool) -> tuple[list[str], dict[int, str]]:
     """What came of the traffic, and the counters."""
-    for name, rules in RULES.items():
-        network.firewall.output(command(ours, f"{name}-restore"), text=rules)
-    outcome = network.traffic()
-    counters = {}
-    for name in RULES:
-        saved = network.firewall.output(command(ours, f"{name}-save"), "-c", "-t", "filter")
-        counters[name] = "".join(line + "\n" for line in saved.splitlines() if line[0] != "#")
-    return outcome, counters
+    rules = Filter(network.firewall, ours)
+    for family in COMMANDS:
+        rules.restore(family, RULES[family])
+    return network.traffic(), {family: rules.save(family) for family in COMMANDS}
 
 
 class Hooks(unittest.TestCase):
     maxDiff = None
 
+    def network(self) -> Network:
+        network = Network()
+        self.addCleanup(network.close)
+        return network
+
+    def daemon(self, network: Network, hook: str) -> Daemon:
+        daemon = Daemon(network.firewall, "--hook", hook)
+        self.addCleanup(daemon.close)
+        return daemon
+
     def compare(self, hook: str) -> None:
-        reference, ours = Network(), Network()
-        self.addCleanup(reference.close)
-        self.addCleanup(ours.close)
-        daemon = Daemon(ours.firewall, "--hook", hook)
-        self.addCleanup(daemon.process.kill)
+        reference, ours = self.network(), self.network()
+        daemon = self.daemon(ours, hook)
         expected = play(reference, ours=False)
         got = play(ours, ours=True)
         self.assertEqual(got[0], expected[0])
         # IPv6 discovers neighbours when it likes to.
-        self.assertEqual(got[1]["iptables"], expected[1]["iptables"])
+        self.assertEqual(got[1][4], expected[1][4])
         self.assertIn("HELLO", got[0][0])
         self.assertEqual(daemon.stop(), "")
         # Nothing is left: what was dropped passes.
@@ -225,32 +189,25 @@ class Hooks(unittest.TestCase):
         self.compare("tc")
 
     def test_a_sender_cannot_get_past_by_a_wrong_length(self) -> None:
-        network = Network()
-        self.addCleanup(network.close)
-        daemon = Daemon(network.firewall, "--hook", "tc")
-        self.addCleanup(daemon.process.kill)
-        network.firewall.output(command(True, "ip6tables"), "-A", "OUTPUT", "-p", "udp", "-j", "DROP")
+        network = self.network()
+        self.daemon(network, "tc")
+        rules = Filter(network.firewall, ours=True)
+        rules.rules(6, "-A OUTPUT -p udp -j DROP")
         network.firewall.output(sys.executable, "-c", LIE)
-        rules = command(True, "ip6tables")
-        wait_until(lambda: "-p udp -c 1 48 -j DROP" in
-                   network.firewall.output(rules, "-S", "OUTPUT", "-v"), "the rule's counter")
-        daemon.stop()
+        wait_until(lambda: rules.counters(6)["-A OUTPUT -p udp -j DROP"] == (1, 48),
+                   "the rule's counter")
 
     def test_states_of_address_translation_are_refused(self) -> None:
-        network = Network()
-        self.addCleanup(network.close)
-        daemon = Daemon(network.firewall, "--hook", "tc")
-        self.addCleanup(daemon.process.kill)
+        network = self.network()
+        self.daemon(network, "tc")
         done = network.firewall.run(command(True, "iptables"), "-A", "INPUT", "-m", "conntrack",
                                     "--ctstate", "DNAT", "-j", "ACCEPT")
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("--hook netfilter", done.stderr)
-        self.assertNotIn("DNAT", network.firewall.output(command(True, "iptables"), "-S"))
-        daemon.stop()
+        self.assertNotIn("DNAT", Filter(network.firewall, ours=True).save(4))
 
     def test_sizes_that_make_no_sense_are_refused(self) -> None:
-        network = Network()
-        self.addCleanup(network.close)
+        network = self.network()
         for arguments in (("--connections", "0"), ("--half-open", "many"),
                           ("--connections", "-1"), ("--connections", "4294967295")):
             done = network.firewall.run(str(build() / "src/daemon/bpf-iptablesd"), "--hook", "tc",
@@ -259,12 +216,10 @@ class Hooks(unittest.TestCase):
             self.assertIn("connection", done.stderr)
 
     def test_a_device_that_is_not_covered_is_judged_at_netfilters_hooks(self) -> None:
-        network = Network()
-        self.addCleanup(network.close)
-        daemon = Daemon(network.firewall, "--hook", "xdp")
-        self.addCleanup(daemon.process.kill)
-        network.firewall.output(command(True, "iptables"), "-A", "FORWARD", "-i", "north", "-j",
-                                "DROP")
+        network = self.network()
+        self.daemon(network, "xdp")
+        rules = Filter(network.firewall, ours=True)
+        rules.rules(4, "-A FORWARD -i north -j DROP")
         late = Namespace()
         self.addCleanup(late.close)
         network.firewall.ip(f"link add north type veth peer name n0 netns {late.pid}",
@@ -272,9 +227,7 @@ class Hooks(unittest.TestCase):
         late.ip("addr add 10.3.0.2/24 dev n0", "link set n0 up", "route add default via 10.3.0.1")
         ping = ("ping", "-n", "-c", "1", "-W", "1", "10.2.0.2")
         self.assertNotEqual(late.run(*ping).returncode, 0)
-        listing = network.firewall.output(command(True, "iptables"), "-S", "-v")
-        self.assertNotIn("-c 0 0 -j DROP", listing)
-        daemon.stop()
+        self.assertGreater(rules.packets(4, "-i north"), 0)
 
 
 if __name__ == "__main__":
