@@ -176,7 +176,7 @@ INLINE __u32 label_again(struct tracker_work *tracking)
 	int identified;
 
 	tracking->now = tracker_now();
-	tracking->status = 0;
+	tracking->has_connection = false;
 	if (tracking->packet.shape >= SHAPE_FRAGMENT_1)
 		return (__u32)tracker_label_fragment(tracking);
 	identified = tracker_identify(tracking);

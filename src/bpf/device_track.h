@@ -83,7 +83,32 @@ INLINE void fill_quoted_ipv4(SOURCE *ctx, struct tracker_packet *packet, __u8 *b
 		fill_quoted_transport(ctx, packet, bytes, offset + (bytes[0] & 15) * 4);
 }
 
-/* Of the extension headers in front of the quoted packet's transport header none is passed. */
+/*
+ * Where the quoted packet's transport header begins, given where the first header behind its IPv6
+ * header does; packet->quoted.protocol becomes its protocol. 0 if it is not there, or not in this
+ * fragment. After net/ipv6/exthdrs_core.c ipv6_skip_exthdr().
+ */
+GLOBAL int skip_quoted_extensions(SOURCE *ctx, struct tracker_packet *packet NONNULL_ARG,
+				  __u32 offset)
+{
+	__u32 number = packet->quoted.protocol;
+
+	while (is_extension_header(number)) {
+		__u8 header[4] = {};
+
+		if (number == NEXTHDR_NONE ||
+		    !read_packet_bytes(ctx, header, number == NEXTHDR_FRAGMENT ? 4 : 2, offset) ||
+		    (number == NEXTHDR_FRAGMENT &&
+		     big_endian_16(header + 2) & IPV6_FRAGMENT_OFFSET))
+			return 0;
+		offset += extension_size(number, header[1]);
+		number = header[0];
+		LOOP_BOUND;
+	}
+	packet->quoted.protocol = (__u8)number;
+	return is_extension_header(number) ? 0 : (int)offset;
+}
+
 INLINE void fill_quoted_ipv6(SOURCE *ctx, struct tracker_packet *packet, __u8 *bytes, __u32 offset)
 {
 	if (packet->transport.icmp.type == ICMPV6_REDIRECT)
@@ -93,7 +118,8 @@ INLINE void fill_quoted_ipv6(SOURCE *ctx, struct tracker_packet *packet, __u8 *b
 	packet->quoted.protocol = bytes[6];
 	__builtin_memcpy(&packet->quoted.source, bytes + 8, sizeof(struct tracker_address));
 	__builtin_memcpy(&packet->quoted.destination, bytes + 24, sizeof(struct tracker_address));
-	packet->quoted.present = fill_quoted_transport(ctx, packet, bytes, offset + IPV6_BASE_SIZE);
+	offset = (__u32)skip_quoted_extensions(ctx, packet, offset + IPV6_BASE_SIZE);
+	packet->quoted.present = offset && fill_quoted_transport(ctx, packet, bytes, offset);
 }
 
 INLINE void fill_transport(SOURCE *ctx, struct tracker_packet *packet, __u8 *bytes, __u32 transport)

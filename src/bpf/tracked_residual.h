@@ -35,7 +35,7 @@ GLOBAL int tracked_matches(const struct residual_conntrack ARENA *condition AREN
 
 	if (!tracking)
 		return false;
-	if (!tracking->status)
+	if (!tracking->has_connection)
 		return true;
 	key = &tracking->key;
 	originator = tracking->originator & 1;
@@ -47,7 +47,8 @@ GLOBAL int tracked_matches(const struct residual_conntrack ARENA *condition AREN
 	    TRACKED_SIDE_FAILS(REPLY_SOURCE, !originator) ||
 	    TRACKED_SIDE_FAILS(REPLY_DESTINATION, originator))
 		return false;
-	expires = tracking->deadline > tracking->now
+	/* That of a new connection is no time of the day yet, and past (nf_ct_expires()). */
+	expires = tracking->status & TRACKER_CONFIRMED && tracking->deadline > tracking->now
 			  ? (__u32)((tracking->deadline - tracking->now) / NANOSECONDS)
 			  : 0;
 	return !CT_FAILS(condition, RESIDUAL_CT_EXPIRES,

@@ -36,8 +36,9 @@ struct tracker_work {
 	/* The connection that the packet belongs to, for conditions on more than its state. */
 	struct tracker_key key;
 	__u8 originator; /* the side of the key that sent the first packet */
-	__u8 status;     /* enum tracker_status; 0 if it is none yet */
+	__u8 status;     /* enum tracker_status */
 	__u8 way;
+	bool has_connection; /* also one that the packet is about to begin */
 	__u8 label;
 	__u64 deadline;
 
@@ -75,6 +76,7 @@ INLINE __u32 tracker_label_of(__u32 status, __u32 direction)
 
 INLINE void tracker_note(struct tracker_work *work, const struct tracker_connection *connection)
 {
+	work->has_connection = true;
 	work->originator = connection->originator;
 	work->status = connection->status;
 	work->deadline = connection->deadline;
@@ -168,6 +170,7 @@ GLOBAL int tracker_begin(struct tracker_work *work NONNULL_ARG)
 	const struct tracker_settings *settings = &tracker_shared.settings;
 	struct tracker_connection *connection = &work->entry.connection;
 
+	work->has_connection = false;
 	/* An answer to an ICMP query that nobody has sent. */
 	if (work->way == TRACKER_BACK &&
 	    (work->key.protocol == PROTOCOL_ICMP || work->key.protocol == PROTOCOL_ICMPV6))
@@ -273,7 +276,7 @@ INLINE int tracker_label(struct tracker_work *work)
 	int label;
 
 	work->now = tracker_now();
-	work->status = 0;
+	work->has_connection = false;
 	work->commit_connection = false;
 	work->commit_fragment = false;
 	if (work->packet.shape >= SHAPE_FRAGMENT_1)
