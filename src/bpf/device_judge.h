@@ -10,6 +10,8 @@
 #include "bpf/device_track.h"
 #include "bpf/judge.h"
 
+#include <linux/if_ether.h>
+
 /* What becomes of a packet. */
 enum device_verdict {
 	DEVICE_PASS,
@@ -257,6 +259,39 @@ INLINE enum device_verdict without_judgement(enum description description)
 		return DEVICE_PASS;
 	note_failure(ARENA_FAILURE_HEADER);
 	return DEVICE_DROP;
+}
+
+#define VLAN_TAG_SIZE     4
+#define VLAN_ID_MASK      0x0fff
+#define MAX_PRIORITY_TAGS 8
+
+INLINE bool is_vlan_tag(__be16 type)
+{
+	return type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD);
+}
+
+/*
+ * Tags that name no VLAN, but a priority only, are taken off by the stack, which then goes on at
+ * the same device, however many there are (net/core/dev.c __netif_receive_skb_core()). Moves work
+ * behind them, and says whether there is IP, given the frame's type.
+ */
+INLINE enum description find_packet(struct device_work *work, __be16 type, bool *ret_ipv6)
+{
+	for (int i = 0; is_vlan_tag(type); i++) {
+		const struct in6_addr *tag = kernel_bytes(work->header);
+
+		if (i == MAX_PRIORITY_TAGS || work->linear < VLAN_TAG_SIZE)
+			return UNREADABLE;
+		/* The device above takes it; if there is none nobody does. */
+		if (tag->in6_u.u6_addr16[0] & bpf_htons(VLAN_ID_MASK))
+			return NOT_OURS;
+		type = tag->in6_u.u6_addr16[1];
+		work->header += VLAN_TAG_SIZE;
+		work->offset += VLAN_TAG_SIZE;
+		work->linear -= VLAN_TAG_SIZE;
+	}
+	*ret_ipv6 = type == bpf_htons(ETH_P_IPV6);
+	return type == bpf_htons(ETH_P_IP) || *ret_ipv6 ? DESCRIBED : NOT_OURS;
 }
 
 /* The rest of work of a packet that comes in, once header, linear, offset and route are set. */

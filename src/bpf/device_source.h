@@ -125,7 +125,9 @@ INLINE enum source_ethernet source_ethernet(SOURCE *ctx, const unsigned char **r
 	const struct device_work *work = device_work();
 
 	HOLD_CONTEXT(ctx);
-	if (!work || work->offset < ETHERNET_SIZE)
+	/* Behind tags the type is still the last that stands in front of the packet. */
+	if (!work || work->offset < ETHERNET_SIZE ||
+	    kernel_bytes(work->header - 2)->in6_u.u6_addr16[0] != bpf_htons(ETHERTYPE_IPV6))
 		return SOURCE_OTHER_DEVICE;
 	*ret_header = (const unsigned char *)(work->header - work->offset);
 	return SOURCE_ETHERNET;

@@ -433,8 +433,6 @@ GLOBAL int ipv6_mobility_result(SOURCE *ctx, const struct ip6t_mh ARENA *conditi
 			 !!(condition->invflags & IP6T_MH_INV_TYPE));
 }
 
-#define ETHERTYPE_IPV6 0x86dd
-
 /* ip6t_eui64.c eui64_mt6(): was the source's interface identifier made from the MAC address? */
 GLOBAL int ipv6_eui64_result(SOURCE *ctx)
 {
@@ -446,8 +444,6 @@ GLOBAL int ipv6_eui64_result(SOURCE *ctx)
 	if (found != SOURCE_ETHERNET)
 		return found == SOURCE_OTHER_DEVICE ? RESIDUALS_DIFFER : RESIDUALS_DROP;
 	mac = kernel_bytes(ethernet);
-	if (mac->in6_u.u6_addr16[6] != bpf_htons(ETHERTYPE_IPV6))
-		return RESIDUALS_DIFFER;
 	/* The sender's address is in bytes 6 to 11 of the Ethernet header. */
 	differs = source->in6_u.u6_addr8[8] ^ mac->in6_u.u6_addr8[6] ^ 2;
 	differs |= source->in6_u.u6_addr8[9] ^ mac->in6_u.u6_addr8[7];

@@ -78,5 +78,7 @@ INLINE enum source_ethernet source_ethernet(SOURCE *ctx, const unsigned char **r
 	    skb->network_header - skb->mac_header < ETHERNET_SIZE)
 		return SOURCE_NO_HEADER;
 	*ret_header = skb->head + skb->mac_header;
-	return SOURCE_ETHERNET;
+	return kernel_bytes(*ret_header)->in6_u.u6_addr16[6] == bpf_htons(ETHERTYPE_IPV6)
+		       ? SOURCE_ETHERNET
+		       : SOURCE_OTHER_DEVICE;
 }

@@ -6,10 +6,11 @@
 #include "bpf/classify.h"
 #include "bpf/kernel.h"
 
-#define ETHERNET_SIZE 14
+#define ETHERNET_SIZE  14
+#define ETHERTYPE_IPV6 0x86dd
 
 enum source_ethernet {
-	SOURCE_ETHERNET,
+	SOURCE_ETHERNET, /* with an IPv6 packet in it; its addresses are where they begin */
 	SOURCE_OTHER_DEVICE,
 	SOURCE_NO_HEADER, /* the device is one, but the packet has not got its header */
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The filter at TC (tcx): INPUT and FORWARD on ingress, where XDP cannot be used or is not wanted,
- * and OUTPUT on egress. Packets with a VLAN tag belong to the device above, which has programs of
- * its own.
+ * and OUTPUT on egress. Packets of a VLAN belong to the device above, which has programs of its
+ * own.
  */
 #include "bpf/kernel.h"
 
@@ -12,7 +12,6 @@
 #include "bpf/tracked_residual.h"
 #include "bpf/tracker_collect.h"
 
-#include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 
 #define TCX_NEXT (-1) /* what others here, and the stack, make of it */
@@ -34,9 +33,9 @@ INLINE enum description describe_skb(struct __sk_buff *ctx, struct device_work *
 {
 	struct sk_buff *skb = bpf_cast_to_kern_ctx(ctx);
 	__u64 frame = (__u64)skb->data;
+	enum description found;
 
-	*ret_ipv6 = ctx->protocol == bpf_htons(ETH_P_IPV6);
-	if ((ctx->protocol != bpf_htons(ETH_P_IP) && !*ret_ipv6) || ctx->vlan_present)
+	if (ctx->vlan_present && ctx->vlan_tci & VLAN_ID_MASK)
 		return NOT_OURS;
 	work->header = (__u64)skb->head + skb->network_header;
 	work->offset = (__u32)(work->header - frame);
@@ -46,6 +45,9 @@ INLINE enum description describe_skb(struct __sk_buff *ctx, struct device_work *
 	if (work->offset > work->linear)
 		return UNREADABLE;
 	work->linear -= work->offset;
+	found = find_packet(work, (__be16)ctx->protocol, ret_ipv6);
+	if (found != DESCRIBED)
+		return found;
 	if (outgoing) {
 		work->length = skb->len - work->offset;
 		return work->linear < (*ret_ipv6 ? IPV6_BASE_SIZE : IPV4_HEADER_SIZE) ? UNREADABLE

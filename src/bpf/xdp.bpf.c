@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * INPUT and FORWARD at a device's XDP hook, before the kernel has made an skb of the frame. Frames
- * with a VLAN tag belong to the device above, which has a program of its own.
+ * of a VLAN belong to the device above, which has a program of its own.
  */
 #include "bpf/kernel.h"
 
@@ -10,8 +10,6 @@
 #include "bpf/device_judge.h"
 #include "bpf/tracked_residual.h"
 #include "bpf/tracker_collect.h"
-
-#include <linux/if_ether.h>
 
 char _license[] SEC("license") = "GPL";
 
@@ -27,6 +25,7 @@ INLINE enum description describe_frame(struct xdp_md *ctx, struct device_work *w
 	const unsigned char *end = (const void *)(unsigned long)ctx->data_end;
 	const struct ethhdr *ethernet = (const void *)frame;
 	device_t device = device_of_xdp(ctx);
+	enum description found;
 	__u32 available;
 
 	if ((const void *)(ethernet + 1) > (const void *)end)
@@ -38,11 +37,9 @@ INLINE enum description describe_frame(struct xdp_md *ctx, struct device_work *w
 	work->offset = ETH_HLEN;
 	work->header = (__u64)((struct xdp_buff *)bpf_cast_to_kern_ctx(ctx))->data + ETH_HLEN;
 	work->linear = ctx->data_end - ctx->data - ETH_HLEN;
-	available = (__u32)bpf_xdp_get_buff_len(ctx) - ETH_HLEN;
-	*ret_ipv6 = ethernet->h_proto == bpf_htons(ETH_P_IPV6);
-	return ethernet->h_proto == bpf_htons(ETH_P_IP) || *ret_ipv6
-		       ? describe_packet(work, *ret_ipv6, available, false)
-		       : NOT_OURS;
+	found = find_packet(work, ethernet->h_proto, ret_ipv6);
+	available = (__u32)bpf_xdp_get_buff_len(ctx) - work->offset;
+	return found == DESCRIBED ? describe_packet(work, *ret_ipv6, available, false) : found;
 }
 
 SEC("xdp.frags")
