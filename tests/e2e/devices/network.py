@@ -136,12 +136,15 @@ class Row:
 
     def give_addresses(self) -> None:
         """To both ends; without addresses they say nothing of their own."""
-        for place, device, number in ((self.client, "c0", 1), (self.server, "s0", 2)):
+        for place, device, name, number in ((self.client, "c0", "west", 1),
+                                            (self.server, "s0", "east", 2)):
             place.ip(f"addr add 10.{number}.0.2/24 dev {device}",
                      f"addr add 2001:db8:{number}::2/64 dev {device} nodad",
                      f"link set {device} up",
                      f"route add default via 10.{number}.0.1",
-                     f"-6 route add default via 2001:db8:{number}::1")
+                     f"-6 route add default via 2001:db8:{number}::1",
+                     *(f"neighbour replace {address} lladdr {self.MACS[name]} dev {device}"
+                       for address in (f"10.{number}.0.1", f"2001:db8:{number}::1")))
 
     def silence(self) -> None:
         """The ends are up, and only packet sockets speak there."""

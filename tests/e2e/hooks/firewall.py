@@ -5,11 +5,9 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
-sys.path[1:1] = [str(Path(__file__).resolve().parents[1] / "devices"),
-                 str(Path(__file__).resolve().parents[2] / "oracle")]
+import paths  # noqa: F401
 from network import PATIENCE, Namespace, build, die_with_parent
 
 START_SECONDS = 60
@@ -31,8 +29,8 @@ class Filter:
         self.place = place
         self.ours = ours
 
-    def restore(self, family: int, rules: str) -> None:
-        self.place.output(command(self.ours, f"{COMMANDS[family]}-restore"), text=rules)
+    def restore(self, family: int, rules: str, *options: str) -> None:
+        self.place.output(command(self.ours, f"{COMMANDS[family]}-restore"), *options, text=rules)
 
     def rules(self, family: int, *lines: str, policy: str = "ACCEPT") -> None:
         """Of the base chains, and of chains that lines of `:NAME` make; OUTPUT accepts."""
