@@ -12,3 +12,13 @@ enum device_cover {
 };
 
 #define DEVICES_COVERED_MAX 16384
+
+/*
+ * A packet that a program on a device has left unjudged, because the stack was about to drop it,
+ * is marked: if the stack's mind changes before it gets there (an address is added, say), the
+ * programs on netfilter's hooks judge it. XDP marks by metadata in front of the frame, TC by
+ * skb->tc_index. Metadata stays: where a device above judges the packet tc_index says so.
+ */
+#define DEVICE_LEFT_METADATA 0x7466656cu
+#define DEVICE_LEFT_INDEX    0x746cu
+#define DEVICE_JUDGED_INDEX  0x746au

@@ -7,6 +7,7 @@
 
 #include "bpf/device_source.h"
 
+#include "abi/devices.h"
 #include "bpf/device_track.h"
 #include "bpf/judge.h"
 
@@ -313,6 +314,12 @@ INLINE enum description describe_packet(struct device_work *work, bool ipv6, __u
 	return work->length ? DESCRIBED : NOT_OURS;
 }
 
+/*
+ * Marks a packet that passes unjudged because the stack drops it (abi/devices.h). Returns false if
+ * that is not possible.
+ */
+static bool mark_left(SOURCE *ctx);
+
 /* @looped: it comes from this machine. */
 INLINE enum device_verdict judge_incoming(SOURCE *ctx, struct device_work *work, bool ipv6,
 					  bool looped)
@@ -322,6 +329,10 @@ INLINE enum device_verdict judge_incoming(SOURCE *ctx, struct device_work *work,
 	switch (choose_chain(ctx)) {
 	case SELECTION_NONE:
 		return DEVICE_PASS;
+	case SELECTION_DROPPED:
+		if (mark_left(ctx))
+			return DEVICE_PASS;
+		break;
 	case SELECTION_INPUT:
 		break;
 	case SELECTION_FORWARD:

@@ -25,9 +25,15 @@ struct sk_buff {
 	unsigned long _nfct;  /* struct nf_conn and, in the lowest bits, enum ip_conntrack_info */
 	__u16 network_header; /* offsets from head */
 	__u16 mac_header;
+	__u16 tc_index;
+	unsigned int end; /* where struct skb_shared_info is, from head */
 	unsigned char *head;
 	unsigned char *data;
 	unsigned long _skb_refdst; /* struct dst_entry, and flags in the lowest bits */
+};
+
+struct skb_shared_info {
+	__u8 meta_len; /* bytes in front of the MAC header that XDP has left */
 };
 
 struct dst_entry {
@@ -99,6 +105,9 @@ extern int bpf_dynptr_from_xdp(struct xdp_md *context, __u64 flags,
 			       struct bpf_dynptr *dynptr) __ksym;
 extern int bpf_dynptr_from_skb(struct __sk_buff *skb, __u64 flags,
 			       struct bpf_dynptr *dynptr) __ksym;
+
+#define KERNEL_POINTER(type, address) \
+	((type *)bpf_rdonly_cast((const void *)(address), bpf_core_type_id_kernel(type)))
 
 /*
  * Sixteen bytes of kernel memory, to be read as we like. Reads that fault return 0 (BPF_PROBE_MEM):

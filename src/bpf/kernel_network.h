@@ -192,9 +192,6 @@ INLINE __u32 device_private_flags(device_t device)
 	return (__u32)BPF_CORE_READ_BITFIELD(device, priv_flags);
 }
 
-#define KERNEL_POINTER(type, address) \
-	((type *)bpf_rdonly_cast((const void *)(address), bpf_core_type_id_kernel(type)))
-
 /* Eight bytes of kernel memory as a number, which may be handed to a GLOBAL function. */
 INLINE __u64 kernel_word(const void *address)
 {

@@ -38,12 +38,26 @@ INLINE bool is_covered(const struct nf_hook_state *state, enum arena_hook hook)
 	return cover && *cover & wanted;
 }
 
+/* A program on a device has let it pass unjudged, as one that would not come here. */
+INLINE bool was_left(const struct sk_buff *skb)
+{
+	const struct skb_shared_info *shared;
+
+	if (skb->tc_index == DEVICE_LEFT_INDEX || skb->tc_index == DEVICE_JUDGED_INDEX)
+		return skb->tc_index == DEVICE_LEFT_INDEX;
+	shared = KERNEL_POINTER(struct skb_shared_info, skb->head + skb->end);
+	return shared->meta_len == sizeof(__u32) &&
+	       kernel_bytes(skb->head + skb->mac_header - sizeof(__u32))->in6_u.u6_addr32[0] ==
+		       DEVICE_LEFT_METADATA;
+}
+
 INLINE int filter(struct bpf_nf_ctx *ctx, enum arena_family family)
 {
 	__u32 hook = (__u32)ctx->state->hook - 1; /* NF_INET_LOCAL_IN is 1 */
 	struct packet packet;
 
-	if (beside_devices && is_covered(ctx->state, hook))
+	if (beside_devices && is_covered(ctx->state, hook) &&
+	    (hook == ARENA_OUTPUT || !was_left(ctx->skb)))
 		return NF_ACCEPT;
 	return hook < ARENA_HOOKS && judge(ctx, family, hook, &packet) ? NF_ACCEPT : NF_DROP;
 }

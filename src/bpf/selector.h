@@ -15,9 +15,10 @@
  * forwarded is judged by INPUT, whether the kernel will deliver or drop it. So a packet that
  * reaches somebody has always been judged; only one that the kernel drops may have been counted.
  *
- * SELECTION_NONE is said of packets that the kernel drops before it would call iptables' chain. If
- * something may change the packet before it is routed (a hook in PREROUTING: NAT, mangle), that is
- * not certain, and the packet is judged.
+ * SELECTION_DROPPED is said of packets that the kernel drops before it would call iptables' chain.
+ * If something may change the packet before it is routed (a hook in PREROUTING: NAT, mangle), that
+ * is not certain, and the packet is judged. Between this answer and the kernel's own routing the
+ * kernel may learn of an address: whoever lets the packet pass has to see to that.
  *
  * What can't be known is SELECTION_UNKNOWN, which the caller drops and counts:
  *  - IPv6 from a device whose own `forwarding` is off while that of `all` is on, for an address
@@ -75,10 +76,11 @@ struct {
 } local_state SEC(".maps");
 
 enum selection {
-	SELECTION_NONE,    /* the kernel drops it, or it belongs to another device: let it pass */
+	SELECTION_NONE,    /* it is not for this device: let it pass */
 	SELECTION_INPUT,   /* judge it by INPUT */
 	SELECTION_FORWARD, /* judge it by FORWARD */
 	SELECTION_UNKNOWN, /* drop it, and count a failure */
+	SELECTION_DROPPED, /* the kernel will drop it, as things are: let it pass, marked */
 };
 
 /* For whom the frame is. */
@@ -253,16 +255,16 @@ GLOBAL int packets_stay_as_they_are(__u64 hooks)
 	return false;
 }
 
-/* NONE if the kernel's decision to drop is certain, otherwise @otherwise. */
+/* DROPPED if the kernel's decision to drop is certain, otherwise @otherwise. */
 INLINE enum selection dropped_ipv4(const struct net___network *net, enum selection otherwise)
 {
-	return packets_stay_as_they_are(kernel_word(&net->nf.hooks_ipv4[0])) ? SELECTION_NONE
+	return packets_stay_as_they_are(kernel_word(&net->nf.hooks_ipv4[0])) ? SELECTION_DROPPED
 									     : otherwise;
 }
 
 INLINE enum selection dropped_ipv6(const struct net___network *net, enum selection otherwise)
 {
-	return packets_stay_as_they_are(kernel_word(&net->nf.hooks_ipv6[0])) ? SELECTION_NONE
+	return packets_stay_as_they_are(kernel_word(&net->nf.hooks_ipv6[0])) ? SELECTION_DROPPED
 									     : otherwise;
 }
 

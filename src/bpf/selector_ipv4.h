@@ -125,7 +125,7 @@ INLINE enum selection select_ipv4(void *context, struct selector_packet *packet)
 	__be32 source = packet->route.ipv4_src, destination = packet->route.ipv4_dst;
 
 	if (!in_device)
-		return SELECTION_NONE; /* IP is disabled on the device: ip_route_input_slow() */
+		return SELECTION_DROPPED; /* IP is disabled on the device: ip_route_input_slow() */
 	if (ipv4_is_multicast(destination))
 		return select_ipv4_multicast(packet, in_device);
 	if (ipv4_is_multicast(source) || source == IPV4_BROADCAST)

@@ -227,7 +227,7 @@ INLINE enum selection select_ipv6(void *context, struct selector_packet *packet)
 	const struct inet6_dev___network *in_device = packet->device->ip6_ptr;
 
 	if (!in_device || in_device->cnf.disable_ipv6 || is_ipv6_martian(packet))
-		return SELECTION_NONE;
+		return SELECTION_DROPPED;
 	if (ipv6_is_multicast(packet->route.ipv6_dst))
 		return select_ipv6_multicast(packet, in_device);
 	return select_ipv6_unicast(context, packet, in_device);

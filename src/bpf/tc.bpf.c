@@ -24,6 +24,26 @@ static int frame_dynptr(SOURCE *ctx, struct bpf_dynptr *dynptr)
 	return bpf_dynptr_from_skb(ctx, 0, dynptr);
 }
 
+static bool mark_left(SOURCE *ctx)
+{
+	ctx->tc_index = DEVICE_LEFT_INDEX;
+	return true;
+}
+
+/* It may have been left unjudged at a device below. */
+INLINE void mark_judged(struct __sk_buff *ctx)
+{
+	if (ctx->tc_index == DEVICE_LEFT_INDEX || ctx->data_meta != ctx->data)
+		ctx->tc_index = DEVICE_JUDGED_INDEX;
+}
+
+/* Marks mean something between a device and the hooks of its own namespace, not to the next one. */
+INLINE void remove_mark(struct __sk_buff *ctx)
+{
+	if (ctx->tc_index == DEVICE_LEFT_INDEX || ctx->tc_index == DEVICE_JUDGED_INDEX)
+		ctx->tc_index = 0;
+}
+
 /*
  * Fills in work for the packet. One that this machine sends is judged as it is, whatever its header
  * says of its length: senders of raw packets write headers of their own.
@@ -77,6 +97,7 @@ int bpf_iptables_in(struct __sk_buff *ctx)
 		ctx->pkt_type, work->offset >= ETH_HLEN
 				       ? kernel_word((const void *)(work->header - work->offset))
 				       : 0);
+	mark_judged(ctx);
 	looped = device_of_skb(ctx)->flags & DEVICE_FLAG_LOOPBACK;
 	verdict = judge_incoming(ctx, work, ipv6, looped);
 	return verdict == DEVICE_PASS ? TCX_NEXT : TCX_DROP;
@@ -105,6 +126,7 @@ int bpf_iptables_out(struct __sk_buff *ctx)
 	enum device_verdict verdict;
 	bool ipv6;
 
+	remove_mark(ctx);
 	if (!is_output(ctx))
 		return TCX_NEXT;
 	if (!work)

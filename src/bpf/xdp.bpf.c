@@ -18,6 +18,20 @@ static int frame_dynptr(SOURCE *ctx, struct bpf_dynptr *dynptr)
 	return bpf_dynptr_from_xdp(ctx, 0, dynptr);
 }
 
+/* Not every driver has room for metadata. */
+static bool mark_left(SOURCE *ctx)
+{
+	__u32 *mark;
+
+	if (bpf_xdp_adjust_meta(ctx, -(int)sizeof(*mark)))
+		return false;
+	mark = (void *)(unsigned long)ctx->data_meta;
+	if ((const void *)(mark + 1) > (const void *)(unsigned long)ctx->data)
+		return false;
+	*mark = DEVICE_LEFT_METADATA;
+	return true;
+}
+
 /* Fills in work for the frame. */
 INLINE enum description describe_frame(struct xdp_md *ctx, struct device_work *work, bool *ret_ipv6)
 {

@@ -148,7 +148,7 @@ static int wait_until_fresh(struct driver *driver, struct message *message)
 
 static int print_results(const struct driver *driver, const char *arguments)
 {
-	static const char *const names[] = {"none", "input", "forward", "unknown"};
+	static const char *const names[] = {"none", "input", "forward", "unknown", "none"};
 	unsigned int first, last;
 
 	if (sscanf(arguments, "%u %u", &first, &last) != 2 || last >= PROBE_RESULTS)
@@ -156,7 +156,7 @@ static int print_results(const struct driver *driver, const char *arguments)
 	for (unsigned int i = first; i <= last; i++) {
 		const struct probe_result *result = &driver->results[i];
 
-		printf("result %u %u %s %s\n", i, result->seen, names[result->selection & 3],
+		printf("result %u %u %s %s\n", i, result->seen, names[result->selection],
 		       result->out[0] ? result->out : "-");
 	}
 	return 0;

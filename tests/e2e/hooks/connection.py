@@ -46,8 +46,9 @@ class Connection:
 
     def is_quiet(self) -> bool:
         """All is acknowledged: nobody will send anything of his own."""
-        return not any(int.from_bytes(end.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
-                                      [TCP_INFO_UNACKED], "little") for end in (self.near, self.far))
+        information = (end.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+                       for end in (self.near, self.far))
+        return not any(int.from_bytes(each[TCP_INFO_UNACKED], "little") for each in information)
 
     def close(self) -> None:
         self.near.close()
