@@ -46,6 +46,8 @@ struct xdp_buff {
 
 struct net_device {
 	char name[16] __attribute__((aligned(8))); /* so that it is not read byte by byte */
+	unsigned long state;                       /* bits of enum netdev_state_t */
+	unsigned int flags;                        /* IFF_... */
 	unsigned short type;
 	int ifindex;
 };

@@ -28,6 +28,19 @@ struct {
 	__type(value, __u32); /* enum device_cover */
 } covered SEC(".maps");
 
+#define DEVICE_FLAG_UP     (1u << 0)  /* IFF_UP */
+#define DEVICE_STATE_START (1ul << 0) /* __LINK_STATE_START */
+
+/*
+ * A veth that is being set down lets packets pass by its XDP program, for milliseconds
+ * (veth_close() in drivers/net/veth.c). It is up in name then, but has stopped already; when it is
+ * set up it is the other way round (net/core/dev.c __dev_close_many(), __dev_open()).
+ */
+INLINE bool is_running(const struct net_device *device)
+{
+	return device->flags & DEVICE_FLAG_UP && device->state & DEVICE_STATE_START;
+}
+
 INLINE bool is_covered(const struct nf_hook_state *state, enum arena_hook hook)
 {
 	const struct net_device *device = hook == ARENA_OUTPUT ? state->out : state->in;
@@ -35,7 +48,7 @@ INLINE bool is_covered(const struct nf_hook_state *state, enum arena_hook hook)
 	__u32 ifindex = device ? (__u32)device->ifindex : 0;
 	const __u32 *cover = bpf_map_lookup_elem(&covered, &ifindex);
 
-	return cover && *cover & wanted;
+	return cover && *cover & wanted && (hook == ARENA_OUTPUT || is_running(device));
 }
 
 /* A program on a device has let it pass unjudged, as one that would not come here. */

@@ -88,10 +88,16 @@ class Daemon:
         """Numbers of the eBPF objects that it holds: "link", "prog", "map"."""
         numbers = set()
         for entry in os.scandir(f"/proc/{self.process.pid}/fdinfo"):
-            found = re.search(rf"^{kind}_id:\s*(\d+)$", Path(entry.path).read_text(), re.M)
-            if found:
+            try:
+                text = Path(entry.path).read_text(encoding="ascii")
+            except FileNotFoundError:
+                continue  # it has just been closed
+            if found := re.search(rf"^{kind}_id:\s*(\d+)$", text, re.M):
                 numbers.add(int(found[1]))
         return numbers
+
+    def descriptors(self) -> int:
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def memory(self) -> int:
         """Resident, in KiB."""
