@@ -133,12 +133,12 @@ INLINE enum source_ethernet source_ethernet(SOURCE *ctx, const unsigned char **r
 	return SOURCE_ETHERNET;
 }
 
-GLOBAL int tracked_matches(const struct residual_conntrack ARENA *condition ARENA_ARG);
+GLOBAL int tracked_matches(const struct residual_conntrack ARENA *condition ARENA_ARG,
+			   __u32 tick_rate);
 
 INLINE bool source_connection_matches(SOURCE *ctx, const struct residual_conntrack ARENA *condition,
 				      __u32 tick_rate)
 {
 	HOLD_CONTEXT(ctx);
-	(void)tick_rate;
-	return tracked_matches(condition);
+	return tracked_matches(condition, tick_rate);
 }

@@ -35,10 +35,10 @@ struct tracker_work {
 
 	/* The connection that the packet belongs to, for conditions on more than its state. */
 	struct tracker_key key;
-	__u8 originator; /* the side of the key that sent the first packet */
-	__u8 status;     /* enum tracker_status */
+	bool has_connection; /* if not, the next ones mean nothing */
+	__u8 originator;     /* the side of the key that sent the first packet */
+	__u8 status;         /* enum tracker_status; not confirmed: the packet begins it */
 	__u8 way;
-	bool has_connection; /* also one that the packet is about to begin */
 	__u8 label;
 	__u64 deadline;
 

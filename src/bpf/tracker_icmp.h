@@ -53,6 +53,12 @@ INLINE __u32 icmp_request_type(__u32 family, __u32 protocol, __u32 type)
 	return ICMP_NO_QUERY;
 }
 
+/* What answers a request that icmp_request_type() has returned. */
+INLINE __u32 icmp_answer_type(__u32 request)
+{
+	return request == 8 ? 0 : request + 1;
+}
+
 INLINE enum icmp_class icmpv4_class(__u32 type)
 {
 	switch (type) {
