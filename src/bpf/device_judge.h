@@ -13,6 +13,9 @@
 
 #include <linux/if_ether.h>
 
+/* Of a packet that this machine has not sent to itself: no label. */
+#define NOT_SENT (~0u)
+
 /* What becomes of a packet. */
 enum device_verdict {
 	DEVICE_PASS,
@@ -171,11 +174,13 @@ GLOBAL int track_packet(SOURCE *ctx, bool ipv6)
 	return true;
 }
 
-/* The same packet's label once more: nothing is learned from it. For what comes back by lo. */
-INLINE __u32 label_again(struct tracker_work *tracking)
+/*
+ * What was learnt of the same packet when it was sent, at OUTPUT, where it got @label. Its
+ * connection may have ended with it since (a reset does that), which the packet still belongs to.
+ */
+INLINE __u32 label_again(struct tracker_work *tracking, __u32 label)
 {
 	struct tracker_entry *entry;
-	__u32 label = CONNTRACK_INVALID;
 	int identified;
 
 	tracking->now = tracker_now();
@@ -190,21 +195,17 @@ INLINE __u32 label_again(struct tracker_work *tracking)
 		return CONNTRACK_INVALID;
 	bpf_spin_lock(&entry->lock);
 	/* Its memory may be another connection's by now. */
-	if (entry->connection.ticket &&
-	    tracker_keys_equal(&entry->connection.key, &tracking->key) &&
-	    tracker_is_alive(&entry->connection, tracking->now)) {
-		label = tracker_label_of(
-			entry->connection.status,
-			tracker_direction(tracking->way, entry->connection.originator));
+	if (entry->connection.ticket && tracker_is_current(&entry->connection) &&
+	    tracker_keys_equal(&entry->connection.key, &tracking->key))
 		tracker_note(tracking, &entry->connection);
-	}
 	bpf_spin_unlock(&entry->lock);
-	return label;
+	return tracking->has_connection ? label : CONNTRACK_INVALID;
 }
 
-GLOBAL int label_packet(struct tracker_work *tracking NONNULL_ARG, bool again)
+/* @sent: the label that it got when it was sent, NOT_SENT if it comes from elsewhere. */
+GLOBAL int label_packet(struct tracker_work *tracking NONNULL_ARG, __u32 sent)
 {
-	return again ? (int)label_again(tracking) : tracker_label(tracking);
+	return sent == NOT_SENT ? tracker_label(tracking) : (int)label_again(tracking, sent);
 }
 
 /* An accepted packet begins a connection, if it does; not 0 if there is no room for one. */
@@ -213,12 +214,9 @@ GLOBAL int keep_connection(struct tracker_work *tracking NONNULL_ARG)
 	return tracker_commit(tracking);
 }
 
-/*
- * Judges the packet that work describes at @hook. @again: it has been labelled before, on its way
- * out.
- */
+/* Judges the packet that work describes at @hook. @sent: see label_packet(). */
 INLINE enum device_verdict judge_packet(SOURCE *ctx, struct device_work *work,
-					enum arena_family family, enum arena_hook hook, bool again)
+					enum arena_family family, enum arena_hook hook, __u32 sent)
 {
 	bool tracks = arena_root()->tracks[family];
 	struct tracker_work *tracking = NULL;
@@ -231,14 +229,14 @@ INLINE enum device_verdict judge_packet(SOURCE *ctx, struct device_work *work,
 			note_failure(ARENA_FAILURE_HEADER);
 			return DEVICE_DROP;
 		}
-		label = label_packet(tracking, again);
+		label = label_packet(tracking, sent);
 		if (label & TRACKER_FOLLOWS)
 			return DEVICE_PASS;
 		work->label = (__u32)label;
 	}
 	if (!judge(ctx, family, hook, &work->packet))
 		return DEVICE_DROP;
-	if (tracks && work->label & TRACKER_COMMIT && !again && keep_connection(tracking))
+	if (tracks && sent == NOT_SENT && work->label & TRACKER_COMMIT && keep_connection(tracking))
 		return DEVICE_DROP;
 	return DEVICE_PASS;
 }
@@ -320,9 +318,9 @@ INLINE enum description describe_packet(struct device_work *work, bool ipv6, __u
  */
 static bool mark_left(SOURCE *ctx);
 
-/* @looped: it comes from this machine. */
+/* @sent: see label_packet(). */
 INLINE enum device_verdict judge_incoming(SOURCE *ctx, struct device_work *work, bool ipv6,
-					  bool looped)
+					  __u32 sent)
 {
 	enum arena_hook hook = ARENA_INPUT;
 
@@ -342,5 +340,5 @@ INLINE enum device_verdict judge_incoming(SOURCE *ctx, struct device_work *work,
 		note_failure(ARENA_FAILURE_ROUTE);
 		return DEVICE_DROP;
 	}
-	return judge_packet(ctx, work, ipv6 ? ARENA_IPV6 : ARENA_IPV4, hook, looped);
+	return judge_packet(ctx, work, ipv6 ? ARENA_IPV6 : ARENA_IPV4, hook, sent);
 }

@@ -78,13 +78,35 @@ INLINE enum description describe_skb(struct __sk_buff *ctx, struct device_work *
 	return describe_packet(work, *ret_ipv6, skb->len - work->offset, ctx->gso_segs > 0);
 }
 
+/*
+ * What this machine sends to itself comes in at lo at once. Its label goes with it in skb->cb,
+ * which only a queueing discipline would use in between, if somebody gave lo one. A packet without
+ * the mark is labelled anew; so is one that belongs to no connection, as in the kernel.
+ */
+#define SENT_MARK 0x62697074
+
+INLINE void send_label(struct __sk_buff *ctx, __u32 label)
+{
+	label &= CONNTRACK_VALUES - 1;
+	if (label == CONNTRACK_INVALID)
+		return;
+	ctx->cb[0] = SENT_MARK;
+	ctx->cb[1] = label;
+}
+
+INLINE __u32 sent_label(const struct __sk_buff *ctx)
+{
+	return ctx->cb[0] == SENT_MARK ? ctx->cb[1] : NOT_SENT;
+}
+
 SEC("tc")
 int bpf_iptables_in(struct __sk_buff *ctx)
 {
 	struct device_work *work = device_work();
 	enum description description;
 	enum device_verdict verdict;
-	bool ipv6, looped;
+	__u32 sent = NOT_SENT;
+	bool ipv6;
 
 	/* As the stack does before it reads a header. */
 	bpf_skb_pull_data(ctx, ctx->len < MAX_HEADERS ? ctx->len : MAX_HEADERS);
@@ -98,8 +120,9 @@ int bpf_iptables_in(struct __sk_buff *ctx)
 				       ? kernel_word((const void *)(work->header - work->offset))
 				       : 0);
 	mark_judged(ctx);
-	looped = device_of_skb(ctx)->flags & DEVICE_FLAG_LOOPBACK;
-	verdict = judge_incoming(ctx, work, ipv6, looped);
+	if (device_of_skb(ctx)->flags & DEVICE_FLAG_LOOPBACK)
+		sent = sent_label(ctx);
+	verdict = judge_incoming(ctx, work, ipv6, sent);
 	return verdict == DEVICE_PASS ? TCX_NEXT : TCX_DROP;
 }
 
@@ -136,6 +159,9 @@ int bpf_iptables_out(struct __sk_buff *ctx)
 		return without_judgement(description) == DEVICE_PASS ? TCX_NEXT : TCX_DROP;
 	work->out = work->in;
 	work->in = 0;
-	verdict = judge_packet(ctx, work, ipv6 ? ARENA_IPV6 : ARENA_IPV4, ARENA_OUTPUT, false);
-	return verdict == DEVICE_PASS ? TCX_NEXT : TCX_DROP;
+	verdict = judge_packet(ctx, work, ipv6 ? ARENA_IPV6 : ARENA_IPV4, ARENA_OUTPUT, NOT_SENT);
+	if (verdict == DEVICE_DROP)
+		return TCX_DROP;
+	send_label(ctx, work->label);
+	return TCX_NEXT;
 }

@@ -110,11 +110,16 @@ INLINE void tracker_add(__u64 *count, __s64 addend)
 	__sync_fetch_and_add(count, addend);
 }
 
-/* Of a connection that has the right key and is locked. */
+/* Has no flush come since it began? Of a connection that has the right key and is locked. */
+INLINE bool tracker_is_current(const struct tracker_connection *connection)
+{
+	return connection->generation == tracker_shared.settings.generation;
+}
+
+/* The same. */
 INLINE bool tracker_is_alive(const struct tracker_connection *connection, __u64 now)
 {
-	return connection->deadline > now &&
-	       connection->generation == tracker_shared.settings.generation;
+	return connection->deadline > now && tracker_is_current(connection);
 }
 
 INLINE bool tracker_is_settled_by_now(const struct tracker_connection *connection, __u64 now)

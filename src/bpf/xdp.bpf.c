@@ -67,7 +67,7 @@ int bpf_iptables_xdp(struct xdp_md *ctx)
 	if (!work)
 		return XDP_DROP;
 	description = describe_frame(ctx, work, &ipv6);
-	verdict = description == DESCRIBED ? judge_incoming(ctx, work, ipv6, false)
+	verdict = description == DESCRIBED ? judge_incoming(ctx, work, ipv6, NOT_SENT)
 					   : without_judgement(description);
 	return verdict == DEVICE_PASS ? XDP_PASS : XDP_DROP;
 }
