@@ -58,6 +58,8 @@ INLINE bool fill_quoted_transport(SOURCE *ctx, struct tracker_packet *packet, __
 		    packet->quoted.protocol == PROTOCOL_ICMPV6;
 
 	packet->quoted.transport.word = 0;
+	if (!icmp && !protocol_has_ports(packet->quoted.protocol))
+		return true;
 	if (!read_packet_bytes(ctx, bytes, icmp ? ICMP_HEADER_SIZE : QUOTED_PORTS, offset))
 		return false;
 	if (icmp) {
