@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from shutil import which
 
+from exceptions import NETFILTER
+
 COMMANDS = {4: "iptables", 6: "ip6tables"}
 
 
@@ -14,6 +16,7 @@ class Firewall:
     prefix: str  # of each program's name, with its directory
     suffix: str
     daemon: str | None = None  # to be started in the namespace first
+    hook: str = NETFILTER      # that the daemon filters on
 
     def program(self, family: int, kind: str = "") -> str:
         """kind is nothing, -save or -restore."""
@@ -26,7 +29,7 @@ class Firewall:
 LEGACY = Firewall("iptables-legacy", "", "-legacy")
 
 
-def find_firewall(kind: str, build: str | None) -> Firewall:
+def find_firewall(kind: str, build: str | None, hook: str = NETFILTER) -> Firewall:
     """kind is legacy (the kernel's iptables), build (in the build directory) or installed."""
     if kind == "legacy":
         return LEGACY
@@ -34,7 +37,7 @@ def find_firewall(kind: str, build: str | None) -> Firewall:
     if kind == "build":
         root = Path(build or "build").resolve()
         frontend, daemon = f"{root}/src/frontend/", f"{root}/src/daemon/"
-    return Firewall("bpf-iptables", f"{frontend}bpf-", "", f"{daemon}bpf-iptablesd")
+    return Firewall("bpf-iptables", f"{frontend}bpf-", "", f"{daemon}bpf-iptablesd", hook)
 
 
 def missing_programs(firewall: Firewall, families: list[int]) -> list[str]:

@@ -8,7 +8,7 @@ from random import Random
 from addresses import FAMILIES, Family, parse_network, to_address
 from case import Case
 from rules import RuleGraph
-from rulesets import Generator, Nat, Ruleset
+from rulesets import Nat, Ruleset
 from rulesets_ipv4 import GeneratorIPv4
 from rulesets_ipv6 import GeneratorIPv6
 from topology import LOCAL_ADDRESSES
@@ -27,8 +27,10 @@ FEATURES_TARGETS = {"ACCEPT", "DROP", "RETURN"}
 MATCH_OR_TARGET = re.compile(r" -(m|j|g) (\S+)")
 
 
-def make_generator(random: Random, family: int, interfaces: list[str]) -> Generator:
-    return (GeneratorIPv6 if family == 6 else GeneratorIPv4)(random, interfaces)
+def random_ruleset(random: Random, family: int, interfaces: list[str],
+                   only_filter: bool) -> Ruleset:
+    generator = (GeneratorIPv6 if family == 6 else GeneratorIPv4)(random, interfaces)
+    return generator.ruleset(only_filter)
 
 
 def traffic_for(random: Random, family: int, ruleset: Ruleset, interfaces: list[str],
@@ -59,17 +61,19 @@ def with_repetitions(random: Random, steps: list[dict]) -> list[dict]:
 
 
 def random_case(seed: str, family: int, *, disturbances: bool = True,
-                both_families: bool = False) -> Case:
-    """disturbances: commands and new interface names between packets."""
+                both_families: bool = False, only_filter: bool = False) -> Case:
+    """
+    @disturbances: commands and new interface names between packets. @only_filter: no other table.
+    """
     random = Random(seed)
     interfaces = random.sample(INTERFACE_NAMES, 3)
-    ruleset = make_generator(random, family, interfaces).ruleset()
+    ruleset = random_ruleset(random, family, interfaces, only_filter)
     steps = traffic_for(random, family, ruleset, interfaces, MAXIMUM_STEPS)
     if random.random() < 0.5:
         steps = with_repetitions(random, steps)
     case = Case(seed, ruleset.tables, steps, interfaces, family=family)
     if both_families:
-        other = make_generator(random, 10 - family, interfaces).ruleset()
+        other = random_ruleset(random, 10 - family, interfaces, only_filter)
         case.other_tables = other.tables
         case.steps = interleaved(random, steps, traffic_for(random, 10 - family, other, interfaces,
                                                             MAXIMUM_STEPS_OF_OTHER))

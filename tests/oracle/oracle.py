@@ -3,7 +3,7 @@
 """
 The test that decides: the kernel's own iptables and bpf-iptables, in two identical networks, with
 the same ruleset and the same packets, must give the same counters, the same packets and the same
-errors to local senders.
+errors to local senders. At the hooks on devices exceptions.py says what they need not.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from random import Random
 
 from case import Case
 from compare import compare, describe_step, filter_counters
+from exceptions import HOOKS, NETFILTER, Exceptions
 from firewalls import LEGACY, find_firewall, missing_programs
 from generate import random_case, real_case, reduced, unsupported_features
 from mutations import MUTATORS, NEARLY_ALWAYS_NOTICED, mutate, noticed, settled, without_counters
@@ -44,6 +45,7 @@ class Oracle:
     def __init__(self, options: argparse.Namespace, sides: Sides) -> None:
         self.options = options
         self.sides = sides
+        self.exceptions = Exceptions(options.hook)
         self.passed = self.failed = self.skipped = self.unsteady = 0
         self.rules = self.rules_hit = self.packets = 0
 
@@ -65,6 +67,7 @@ class Oracle:
 
     def run(self, case: Case) -> None:
         """Plays one case, and if the sides differ reports and shrinks it."""
+        case = self.exceptions.adapt(case)
         reference, ours = self.sides.play(case)
         differences = compare(case, reference, ours)
         if differences and not self.is_confirmed(case):
@@ -148,12 +151,15 @@ class Oracle:
         while number < last and time.monotonic() < deadline and not self.enough():
             family = options.families[number % len(options.families)]
             both = len(options.families) > 1 and number % BOTH_EVERY < 2
-            self.run(random_case(f"{options.seed}:{number}", family, both_families=both))
+            self.run(random_case(f"{options.seed}:{number}", family, both_families=both,
+                                 only_filter=options.hook != NETFILTER))
             number += 1
             if (number - options.first) % CASES_PER_NETWORK == 0:
                 self.sides.stop()
         seconds = time.monotonic() - started
         hit = 100 * self.rules_hit // max(self.rules, 1)
+        if options.hook != NETFILTER:
+            print(self.exceptions.summary())
         print(f"random: {number - options.first} cases, {self.packets} steps in {seconds:.1f} s; "
               f"{hit} % of the counters moved, {self.unsteady} cases unsteady", flush=True)
         self.judge_unsteadiness(number - options.first)
@@ -207,12 +213,14 @@ class Oracle:
             self.judge(f"{mutator.__name__}: noticed {found} of {made}",
                        found > 0 and (mutator not in NEARLY_ALWAYS_NOTICED or
                                       made - found <= MAXIMUM_UNNOTICED))
-        for way in ("counters", "packets", "errors"):
+        told = ("errors",) if self.options.hook == NETFILTER else ()
+        for way in ("counters", "packets", *told):
             self.judge(f"a wrong ruleset is noticed by {way}", way in ways)
 
     def mutation(self, name: str, family: int, mutator: Callable) -> set[str] | None:
         """The ways in which it is noticed; None if the case has no rule for it."""
-        case = without_counters(random_case(name, family, disturbances=False))
+        case = without_counters(self.exceptions.adapt(random_case(
+            name, family, disturbances=False, only_filter=self.options.hook != NETFILTER)))
         _, result = self.sides.play(case)
         if "error" in result:
             raise RuntimeError(result["error"])
@@ -255,6 +263,8 @@ def parse_options() -> argparse.Namespace:
                         help="both: in turns, some of them together")
     parser.add_argument("--ours", choices=("legacy", "build", "installed"), default="build",
                         help="what stands on our side; legacy shows that the oracle is stable")
+    parser.add_argument("--hook", choices=HOOKS, default=NETFILTER,
+                        help="of our side; docs/hooks.md lists the exceptions of xdp and tc")
     parser.add_argument("--build", help="build directory", default=environment.get(
         "BPF_IPTABLES_BUILD", str(REPOSITORY / "build")))
     parser.add_argument("--mutations", action="store_true", help="show that errors are noticed")
@@ -288,7 +298,8 @@ def run_all(oracle: Oracle, options: argparse.Namespace) -> None:
 
 def main() -> int:
     options = parse_options()
-    ours = LEGACY if options.mutations else find_firewall(options.ours, options.build)
+    ours = LEGACY if options.mutations else find_firewall(options.ours, options.build,
+                                                          options.hook)
     if os.geteuid():
         print("skipped: network namespaces need root\n0 passed, 0 failed, 1 skipped")
         return SKIPPED_STATUS
@@ -298,9 +309,9 @@ def main() -> int:
         return 1
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    print(f"oracle: {ours.name} against {LEGACY.name}, --family {options.family} "
-          f"--seed {options.seed}", flush=True)
-    with Sides(LEGACY, ours) as sides:
+    print(f"oracle: {ours.name} against {LEGACY.name}, --hook {options.hook} "
+          f"--family {options.family} --seed {options.seed}", flush=True)
+    with Sides(LEGACY, ours, options.hook) as sides:
         oracle = Oracle(options, sides)
         try:
             run_all(oracle, options)

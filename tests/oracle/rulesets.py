@@ -91,11 +91,12 @@ class Generator:
         """Before all others."""
         return []
 
-    def ruleset(self) -> Ruleset:
+    def ruleset(self, only_filter: bool) -> Ruleset:
         tables = {}
-        if self.conntrack and self.chance(0.12):
+        others = self.conntrack and not only_filter
+        if others and self.chance(0.12):
             tables["raw"] = self._raw_table()
-        if self.conntrack and self.chance(0.25):
+        if others and self.chance(0.25):
             tables["nat"] = self._nat_table()
         tables["filter"] = self._filter_table()
         return Ruleset(tables, self.hosts, self.nat)

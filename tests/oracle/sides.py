@@ -14,13 +14,14 @@ STOP_SECONDS = 45
 
 
 class Side:
-    def __init__(self, firewall: Firewall, cpu: int) -> None:
+    def __init__(self, firewall: Firewall, cpu: int, hook: str) -> None:
+        """@hook: of the firewall that this one is compared with, if not its own."""
         self.firewall = firewall
         # In a session of its own, so that an interrupt from the terminal reaches the oracle alone,
         # which then ends the worker in order.
         self.process = subprocess.Popen([sys.executable, str(WORKER)], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True, start_new_session=True)
-        self.send({"firewall": firewall.to_json(), "cpu": cpu})
+        self.send({"firewall": firewall.to_json(), "cpu": cpu, "hook": hook})
 
     def send(self, message: dict) -> None:
         try:
@@ -49,8 +50,9 @@ class Side:
 class Sides:
     """Made when first needed, and anew after an error: a worker that failed has ended itself."""
 
-    def __init__(self, reference: Firewall, ours: Firewall) -> None:
+    def __init__(self, reference: Firewall, ours: Firewall, hook: str) -> None:
         self.firewalls = (reference, ours)
+        self.hook = hook
         self.sides: list[Side] = []
         self.salt = 0
 
@@ -67,7 +69,7 @@ class Sides:
     def start(self) -> None:
         """Raises RuntimeError if a side cannot be set up."""
         for cpu, firewall in enumerate(self.firewalls):
-            self.sides.append(Side(firewall, cpu))
+            self.sides.append(Side(firewall, cpu, self.hook))
         answers = [side.receive() for side in self.sides]
         for side, answer in zip(list(self.sides), answers):
             if "error" in answer:

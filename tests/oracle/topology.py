@@ -210,7 +210,7 @@ def packet_socket(interface: str, ethertype: int) -> socket.socket:
 class Topology:
     """After construction the process is in the firewall's namespace."""
 
-    def __init__(self) -> None:
+    def __init__(self, further_sysctls: dict[str, int]) -> None:
         self.names = [f"eth{index}" for index in range(len(LINKS))]
         self.captured: list[list[bytes]] = [[] for _ in LINKS]
         self.local: list[str] = []
@@ -218,7 +218,7 @@ class Topology:
         self.unsynchronised = 0
         ends = [new_namespace() for _ in LINKS]
         self.firewall = new_namespace()
-        for name, value in FIREWALL_SYSCTLS.items():
+        for name, value in {**FIREWALL_SYSCTLS, **further_sysctls}.items():
             write_sysctl(name, value)
         self._make_links(ends)
         self.end_sockets = [self._open_end(index, end) for index, end in enumerate(ends)]

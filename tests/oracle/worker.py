@@ -19,13 +19,14 @@ import traceback
 from pathlib import Path
 
 import local_traffic
+from exceptions import NETFILTER, asks_for_state, sysctls_of
 from firewalls import Firewall
 from packets_ipv6 import salted
 from topology import ENDS, Topology, libc
 
 PR_SET_PDEATHSIG = 1
 CPUS = sorted(os.sched_getaffinity(0))
-DAEMON_SECONDS = 30
+DAEMON_SECONDS = 60  # programs for devices take some to load
 COMMAND_SECONDS = 300
 TABLE_CHAINS = {
     "filter": ("INPUT", "FORWARD", "OUTPUT"),
@@ -41,11 +42,11 @@ class FirewallError(Exception):
 class Daemon:
     """bpf-iptablesd in this namespace, ready when constructed."""
 
-    def __init__(self, program: str) -> None:
+    def __init__(self, program: str, hook: str) -> None:
         self.stderr = os.memfd_create("daemon-stderr")
-        self.process = subprocess.Popen([program], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=self.stderr,
-                                        preexec_fn=prepare_daemon)
+        self.process = subprocess.Popen([program, "--hook", hook],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=self.stderr, preexec_fn=prepare_daemon)
         try:
             self._await_ready()
         except BaseException:
@@ -88,16 +89,23 @@ def prepare_daemon() -> None:
 
 
 class Worker:
-    def __init__(self, firewall: Firewall, cpu: int) -> None:
+    def __init__(self, firewall: Firewall, cpu: int, hook: str) -> None:
         os.sched_setaffinity(0, {CPUS[cpu % len(CPUS)]})
         self.firewall = firewall
-        self.topology = Topology()
+        self.hook = hook
+        self.topology = Topology(sysctls_of(hook))
         self.family = 4
         self.tables_used: dict[int, set[str]] = {4: set(), 6: set()}
         self.lock = os.memfd_create("xtables-lock")
         # A lock of its own: the two sides, and whatever else the machine does, shall not wait.
         self.environment = dict(os.environ, XTABLES_LOCKFILE=f"/proc/{os.getpid()}/fd/{self.lock}")
-        self.daemon = Daemon(firewall.daemon) if firewall.daemon else None
+        self.daemon: Daemon | None = None
+        self.has_connections = False  # programs on devices may know some
+        self.start_daemon()
+
+    def start_daemon(self) -> None:
+        if self.firewall.daemon:
+            self.daemon = Daemon(self.firewall.daemon, self.firewall.hook)
 
     def stop(self) -> None:
         if self.daemon:
@@ -117,6 +125,7 @@ class Worker:
         family, other_family = case["family"], 10 - case["family"]
         if 6 in (family, other_family if case["other_tables"] else 0):
             topology.forget_neighbours()
+        self.forget_own_connections()
         result = {"restore": self.restore(family, case["tables"])}
         if case["other_tables"] or self.tables_used[other_family]:
             result["other_restore"] = self.restore(other_family, case["other_tables"])
@@ -133,13 +142,31 @@ class Worker:
         if case["other_tables"]:
             result["other_save"] = self.save(other_family)
         result["daemon"] = self.daemon is not None
+        result["hook"] = self.hook
         result["kernel_tables"] = kernel_tables()
         if self.daemon:
             self.daemon.check()
         return result
 
+    def forget_own_connections(self) -> None:
+        """
+        Those that programs on devices have tracked leave with the daemon, and its tables with them:
+        then the other side begins with empty ones, too.
+        """
+        if not self.has_connections:
+            return
+        self.has_connections = False
+        if self.daemon:
+            self.stop()
+            self.start_daemon()
+        else:
+            for family in self.tables_used:
+                self.restore(family, {})
+
     def restore(self, family: int, tables: dict[str, str]) -> dict:
         """Empties the tables that earlier cases used, in the same transaction per table."""
+        if self.hook != NETFILTER and asks_for_state("".join(tables.values())):
+            self.has_connections = True
         used = self.tables_used[family]
         texts = [empty_table(table) for table in sorted(used - set(tables))] + [*tables.values()]
         self.tables_used[family] |= set(tables)
@@ -220,7 +247,7 @@ def main() -> None:
     setup = json.loads(sys.stdin.readline())
     worker = None
     try:
-        worker = Worker(Firewall(**setup["firewall"]), setup["cpu"])
+        worker = Worker(Firewall(**setup["firewall"]), setup["cpu"], setup["hook"])
         print(json.dumps({}), flush=True)
         for line in sys.stdin:
             print(json.dumps(worker.play(json.loads(line))), flush=True)
