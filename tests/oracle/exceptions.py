@@ -44,8 +44,12 @@ class Sent:
     """What a step sends."""
     source: str
     destination: str
-    by_firewall: bool
+    end: str | None      # of the link where it comes in; None: the firewall sends it
     packet: bytes = b""  # empty if the kernel makes it
+
+    @property
+    def by_firewall(self) -> bool:
+        return self.end is None
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,13 @@ def asks_without_address(packet: bytes) -> bool:
     return source not in (*LINK_LOCAL_HOSTS, "::") and option != bytes((SOURCE_ADDRESS, 1))
 
 
+def goes_back(setting: Setting, sent: Sent) -> bool:
+    """To a neighbour; from a router beyond the kernel does not send anybody away (ndisc.c)."""
+    return ":" in sent.destination and any(
+        sent.destination == link.ipv6.gateway or in_network(sent.destination, link.on_link)
+        for link in LINKS if link.end == sent.end)
+
+
 def has_impossible_source(setting: Setting, sent: Sent) -> bool:
     return sent.source in BROADCASTS and comes_in(setting, sent)
 
@@ -208,6 +219,11 @@ EXEMPTIONS = (
         "own address by such without theirs; what it forwards to them stays",
         has_to_wait),
     Exemption(
+        "redirects",
+        "the kernel tells the sender of an IPv6 packet that its neighbour is on the same link before "
+        "FORWARD judges the packet; one that FORWARD drops has not come so far here",
+        "no packet comes in that would go back to a neighbour on its link", goes_back),
+    Exemption(
         "untold senders",
         "who sends is not told here that OUTPUT drops",
         "EPERM there may be success or ENOBUFS here"),
@@ -251,9 +267,9 @@ def sent_by(step: dict) -> Sent | None:
     """None for what sends nothing, or answers."""
     if "hex" in step:
         packet = bytes.fromhex(step["hex"])
-        return Sent(*addresses_of(packet), step["do"] != "frame", packet)
+        return Sent(*addresses_of(packet), step.get("at"), packet)
     if "to" in step:
-        return Sent(step.get("from", ""), step["to"], step["do"] != "accept")
+        return Sent(step.get("from", ""), step["to"], step.get("at"))
     return None
 
 
