@@ -18,7 +18,7 @@
 #define ARENA_PAGE    4096u
 #define ARENA_PAGES   (1u << 20) /* 4 GiB of addresses; memory is taken only as it is used */
 
-#define ARENA_LAYOUT 2 /* of everything in here and in image.h */
+#define ARENA_LAYOUT 3 /* of everything in here and in image.h */
 
 /* There are lanes for so many CPUs; those that have numbers above share them. */
 #define ARENA_CPUS 64u
@@ -126,6 +126,35 @@ struct arena_readers {
 	__u64 unused[6]; /* a cache line for each CPU */
 };
 
+/*
+ * What eBPF cannot do at a netfilter hook (to log, to reject with an answer ...) is delegated to
+ * the kernel's own targets, which nftables chains right behind the hook carry out. A packet for
+ * which there is something to be done has a docket, from the moment when it is judged until it
+ * leaves those chains. docs/delegation.md
+ */
+#define DOCKET_BUCKETS 512u /* a power of two */
+#define DOCKET_PLACES  8u
+#define DOCKET_ACTIONS 28u /* at most, the verdict included */
+#define DOCKET_BITS    12u /* of an action's number */
+
+#define DOCKET_DROP                                                                   \
+	0u /* the action that ends a packet which the rules drop; others have numbers \
+	      from 1 on */
+
+struct arena_docket {
+	__u8 n_actions;
+	__u8 next;     /* number of the first that is not done yet */
+	__u16 current; /* the action that is being done */
+	__u16 action[DOCKET_ACTIONS];
+	__u32 unused;
+};
+
+struct arena_dockets {
+	/* The packets that have dockets: the addresses of their struct sk_buff. 0: free. */
+	__u64 packet[DOCKET_BUCKETS][DOCKET_PLACES];
+	struct arena_docket docket[DOCKET_BUCKETS][DOCKET_PLACES];
+};
+
 /* Packets dropped because judging them was impossible. Each has a name in the daemon's status. */
 enum arena_failure {
 	ARENA_FAILURE_NO_RULESET, /* no generation in force */
@@ -141,7 +170,7 @@ struct arena_root {
 	__u32 layout;    /* ARENA_LAYOUT */
 	__u32 lanes;     /* one for each CPU, at most ARENA_CPUS */
 	__u32 flow_bits; /* a lane has ARENA_FLOW_PLACES << flow_bits flows */
-	__u32 unused_word;
+	__u32 dockets;   /* offset of struct arena_dockets, 0 while nothing is delegated */
 	/* Offset of the generation in force, a multiple of 64, plus its parity; 0: none. */
 	__u64 current[ARENA_FAMILIES];
 	__u64 failures[ARENA_FAILURES];
@@ -151,7 +180,7 @@ struct arena_root {
 	__u64 last_tag; /* the greatest arena_ruleset.tag so far */
 	/* Hooks on devices: a rule asks for the state of connections. */
 	__u64 tracks[ARENA_FAMILIES];
-	__u64 unused[1]; /* lanes begin on a cache line */
+	__u64 undelegated; /* actions that were lost because there was no room for them */
 	struct arena_lane lane[ARENA_CPUS];
 	struct arena_readers readers[ARENA_FAMILIES][ARENA_CPUS];
 };

@@ -153,7 +153,7 @@ struct image_rule {
 	__u32 residuals; /* offset of struct residual ..., or 0 */
 	__u8 verdict;    /* enum image_verdict */
 	__u8 hotdrop;    /* SHAPE_BIT()s that are dropped before any residual */
-	__u16 unused;
+	__u16 action;    /* what is delegated to the kernel (struct arena_docket), or 0 */
 };
 
 /*

@@ -36,6 +36,10 @@ struct {
 	__type(value, struct device_work);
 } device_scratch SEC(".maps");
 
+/* Nothing is delegated to the kernel: see netfilter_source.h. */
+#define SOURCE_DELEGATES   false
+#define source_packet(ctx) ((void)(ctx), 0ull)
+
 /* The verifier wants functions to be called with a context, even if they do not use it. */
 #define HOLD_CONTEXT(ctx) asm volatile("" : : "r"(ctx))
 

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "bpf/docket.h"
 #include "bpf/flows.h"
 #include "bpf/generation.h"
 #include "bpf/headers.h"
@@ -16,9 +17,10 @@ struct view {
 	SOURCE *ctx;
 	__u32 counters;
 	__u32 generation;
-	__u32 stack; /* 0 while none is taken */
-	__u32 lane;  /* 0 if somebody else has it */
-	__u32 has_residuals;
+	__u32 stack;        /* 0 while none is taken */
+	__u32 lane;         /* 0 if somebody else has it */
+	__u32 unrepeatable; /* the flow is not to be remembered */
+	__u32 docket;       /* the packet's, or 0 */
 };
 
 INLINE void count_in_lane(__u32 counters, __u32 counter, __u32 length)
@@ -85,8 +87,15 @@ static __u32 pop_deep(struct view *view, __u32 depth)
 static enum residual_result evaluate_residuals(struct view *view, const struct image ARENA *image,
 					       const struct packet *packet, __u32 offset)
 {
-	view->has_residuals = true;
+	view->unrepeatable = true;
 	return residuals_result(view->ctx, image, packet, offset);
+}
+
+static void delegate(struct view *view, __u32 action)
+{
+	view->unrepeatable = true;
+	if (SOURCE_DELEGATES)
+		view->docket = delegate_action(source_packet(view->ctx), view->docket, action);
 }
 
 /* Accepted? */
@@ -119,10 +128,12 @@ INLINE bool repeat_flow(const struct arena_lane ARENA *lane, __u32 place, __u32 
 
 /*
  * What is done for the packet between entering the generation at @position and leaving it;
- * @lane_position is 0 for a walk without one.
+ * @lane_position is 0 for a walk without one. Stores the number of the packet's docket, if it gets
+ * one, at @docket.
  */
 INLINE bool judge_in_generation(SOURCE *ctx, enum arena_family family, __u64 position, __u32 hook,
-				__u32 lane_position, __u32 counters_number, struct packet *packet)
+				__u32 lane_position, __u32 counters_number, struct packet *packet,
+				__u32 *docket)
 {
 	const struct arena_ruleset ARENA *ruleset =
 		&ARENA_AT(struct arena_generation, position & ~1ull)->hook[hook];
@@ -168,7 +179,8 @@ INLINE bool judge_in_generation(SOURCE *ctx, enum arena_family family, __u64 pos
 	result = walk_chains(&view, ARENA_AT(struct image, ruleset->image), packet);
 	if (view.stack)
 		add_with_barrier(&ARENA_AT(struct arena_stack, view.stack)->taken, -1);
-	if (looked && !view.has_residuals && result <= WALK_ACCEPT) {
+	*docket = view.docket;
+	if (looked && !view.unrepeatable && result <= WALK_ACCEPT) {
 		__u32 kept = result == WALK_ACCEPT ? IMAGE_ACCEPT : IMAGE_DROP;
 
 		if (ipv6)
@@ -186,6 +198,7 @@ INLINE bool judge(SOURCE *ctx, enum arena_family family, __u32 hook, struct pack
 	__u32 lane = offsetof(struct arena_root, lane) + cpu * (__u32)sizeof(struct arena_lane);
 	__u32 counters = cpu;
 	__u64 position = 0;
+	__u32 docket = 0;
 	bool accepted;
 
 	if (!take_lane(family, ARENA_AT(struct arena_lane, lane), &position)) {
@@ -195,10 +208,13 @@ INLINE bool judge(SOURCE *ctx, enum arena_family family, __u32 hook, struct pack
 		if (!position)
 			return false;
 	}
-	accepted = judge_in_generation(ctx, family, position, hook, lane, counters, packet);
+	accepted =
+		judge_in_generation(ctx, family, position, hook, lane, counters, packet, &docket);
 	if (lane)
 		leave_lane(ARENA_AT(struct arena_lane, lane));
 	else
 		leave_generation(&arena_root()->readers[family][cpu], position);
+	if (SOURCE_DELEGATES && arena_root()->dockets)
+		return hand_over(source_packet(ctx), docket, accepted);
 	return accepted;
 }

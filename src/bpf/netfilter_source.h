@@ -9,10 +9,20 @@
 #include "abi/image.h"
 #include "bpf/classify.h"
 #include "bpf/conntrack.h"
+#include "bpf/docket.h"
 #include "bpf/kernel.h"
 #include "bpf/source.h"
 
 #define SOURCE struct bpf_nf_ctx
+
+/* The kernel carries out behind the hook what rules delegate to it. */
+#define SOURCE_DELEGATES true
+
+/* The packet's number (docket.h). */
+INLINE __u64 source_packet(SOURCE *ctx)
+{
+	return packet_number(ctx->skb);
+}
 
 /* The IP header, 20 or 40 bytes of which can be read. */
 INLINE const unsigned char *source_header(SOURCE *ctx)

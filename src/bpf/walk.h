@@ -2,7 +2,7 @@
 /*
  * A packet's way through the chains of a hook: ipt_do_table() of net/ipv4/netfilter/ip_tables.c,
  * with the search for the next matching rule done by the classifier. The same code runs in eBPF and
- * in user space; whoever includes it supplies, behind it, what differs (struct view and the five
+ * in user space; whoever includes it supplies, behind it, what differs (struct view and the six
  * functions declared here).
  */
 #pragma once
@@ -32,6 +32,8 @@ static enum residual_result evaluate_residuals(struct view *view, const struct i
 					       const struct packet *packet, __u32 offset);
 /* Adds the packet to a counter. */
 static void count(struct view *view, __u32 counter, __u32 length);
+/* Has the kernel carry out @action behind the hook. */
+static void delegate(struct view *view, __u32 action);
 /* The return stack beyond WALK_SHALLOW; push_deep() returns false if there is no room. */
 static bool push_deep(struct view *view, __u32 depth, __u32 bit);
 static __u32 pop_deep(struct view *view, __u32 depth);
@@ -147,6 +149,8 @@ INLINE enum walk_result walk_chains(struct view *view, const struct image ARENA 
 		}
 
 		count(view, rule->counter, packet->length);
+		if (rule->action)
+			delegate(view, rule->action);
 		switch (rule->verdict) {
 		case IMAGE_ACCEPT:
 			return WALK_ACCEPT;

@@ -142,11 +142,17 @@ static uint8_t image_verdict(enum verdict verdict)
 
 static uint32_t short_rule(const struct image_rule *rule)
 {
-	if (rule->residuals || (rule->hotdrop & SHAPE_BIT(SHAPE_WHOLE)) ||
+	if (rule->residuals || rule->action || (rule->hotdrop & SHAPE_BIT(SHAPE_WHOLE)) ||
 	    (rule->verdict != IMAGE_ACCEPT && rule->verdict != IMAGE_DROP))
 		return IMAGE_RULE_LONG;
 	return rule->counter | (rule->verdict == IMAGE_ACCEPT ? IMAGE_RULE_ACCEPT : 0) |
 	       (rule->hotdrop ? IMAGE_RULE_WHOLE : 0);
+}
+
+/* What of the rule is delegated to the kernel. */
+static uint16_t action_of(const struct ruleset *ruleset, const struct entry *entry)
+{
+	return entry->delegate ? ruleset->delegates[entry->delegate - 1].number : 0;
 }
 
 /* The bits of rule number @number: its alternatives, which differ only in their conditions. */
@@ -172,6 +178,7 @@ static void write_rule(const struct compilation *compilation, uint32_t number, u
 			.residuals = bit->residuals ? residuals + bit->residuals - 1 : 0,
 			.verdict = image_verdict(entry->verdict),
 			.hotdrop = (uint8_t)bit->hotdrop,
+			.action = action_of(compilation->ruleset, entry),
 		};
 		shorts[place] = short_rule(&rules[place]);
 	}

@@ -3,6 +3,7 @@
 
 #include "common/cleanup.h"
 #include "datapath/arena_memory.h"
+#include "datapath/delegation.h"
 #include "datapath/device_filter.h"
 #include "datapath/generation.h"
 #include "datapath/ipv6_probe.h"
@@ -27,6 +28,7 @@ struct datapath {
 	struct device_filter *devices; /* NULL: the programs are at netfilter's hooks */
 	struct arena_memory memory;
 	struct scratch scratch;
+	struct delegation *delegation; /* NULL: the programs are on devices */
 	struct generation_resources resources;
 	struct generation *current[ARENA_FAMILIES];
 };
@@ -160,6 +162,9 @@ static int attach(struct datapath *datapath, const struct datapath_options *opti
 	/* Beside devices for what they have not got yet. */
 	for (int family = 0; family < ARENA_FAMILIES && !error; family++)
 		error = program_attach(&datapath->program, family, message);
+	for (int family = 0; family < ARENA_FAMILIES && !error && datapath->delegation; family++)
+		delegation_set_priority(datapath->delegation, protocols[family],
+					datapath->program.priority[family] + 1);
 	return error;
 }
 
@@ -172,7 +177,11 @@ static int open_all(struct datapath *datapath, const struct datapath_options *op
 	if (!error)
 		error = open_arena(datapath, message);
 	datapath->hook = options->hook;
+	if (!error && !beside_devices)
+		error = delegation_new(&datapath->memory, program_arena_fd(&datapath->program),
+				       &datapath->delegation, message);
 	datapath->resources.without_nat = beside_devices;
+	datapath->resources.delegation = datapath->delegation;
 	for (int family = 0; family < ARENA_FAMILIES && !error; family++)
 		error = install_empty(datapath, family, message);
 	return error ? error : attach(datapath, options, message);
@@ -204,6 +213,7 @@ void datapath_close(struct datapath *datapath)
 	program_close(&datapath->program);
 	for (int family = 0; family < ARENA_FAMILIES; family++)
 		generation_free(&datapath->memory, datapath->current[family]);
+	delegation_free(datapath->delegation);
 	arena_memory_close(&datapath->memory);
 	scratch_close(&datapath->scratch);
 	free(datapath);

@@ -173,6 +173,26 @@ static void describe_hook(const struct arena_memory *memory, const struct genera
 	memcpy(ruleset->key_mask, image->key_mask, sizeof(ruleset->key_mask));
 }
 
+/* What the rules delegate gets its numbers before they are compiled. */
+static int take_delegates(const struct generation_resources *resources,
+			  struct generation *generation, struct message *message)
+{
+	struct ruleset *ruleset = generation->ruleset;
+	int error;
+
+	if (!ruleset->n_delegates)
+		return 0;
+	if (!resources->delegation)
+		return message_error(message, EOPNOTSUPP,
+				     "target \"%s\" is carried out behind the netfilter hook only "
+				     "(bpf-iptablesd --hook netfilter)",
+				     ruleset->delegates[0].extension->name);
+	error = delegation_take(resources->delegation, ruleset, message);
+	if (!error)
+		generation->delegation = resources->delegation;
+	return error;
+}
+
 static int fill_generation(const struct generation_resources *resources,
 			   struct generation *generation, const struct generation *before,
 			   struct message *message)
@@ -185,7 +205,9 @@ static int fill_generation(const struct generation_resources *resources,
 	generation->added = calloc(generation->ruleset->n_entries, sizeof(*generation->added));
 	if (!generation->added)
 		return message_error(message, ENOMEM, "out of memory");
-	error = take_zeroed(memory, sizeof(*header), &generation->header, message);
+	error = take_delegates(resources, generation, message);
+	if (!error)
+		error = take_zeroed(memory, sizeof(*header), &generation->header, message);
 	for (int hook = 0; hook < ARENA_HOOKS && !error; hook++)
 		error = take_hook(resources, generation, hook, before, same, message);
 	if (error)
@@ -194,6 +216,15 @@ static int fill_generation(const struct generation_resources *resources,
 	for (int hook = 0; hook < ARENA_HOOKS; hook++)
 		describe_hook(memory, generation, hook, &header->hook[hook]);
 	return take_stacks(memory, generation, header, message);
+}
+
+static void release_delegates(struct generation *generation)
+{
+	if (!generation->delegation)
+		return;
+	delegation_release(generation->delegation, generation->ruleset);
+	delegation_settle(generation->delegation, generation->ruleset->family);
+	generation->delegation = NULL;
 }
 
 int generation_new(const struct generation_resources *resources, struct ruleset *ruleset,
@@ -210,6 +241,7 @@ int generation_new(const struct generation_resources *resources, struct ruleset 
 	error = fill_generation(resources, generation, before, message);
 	scratch_trim(resources->scratch);
 	if (error) {
+		release_delegates(generation);
 		generation->ruleset = NULL;
 		generation_free(resources->memory, generation);
 		return error;
@@ -222,6 +254,7 @@ void generation_free(struct arena_memory *memory, struct generation *generation)
 {
 	if (!generation)
 		return;
+	release_delegates(generation);
 	for (int hook = 0; hook < ARENA_HOOKS; hook++) {
 		release_image(memory, generation->images[hook]);
 		arena_memory_release(memory, generation->counters[hook]);

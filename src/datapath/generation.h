@@ -8,6 +8,7 @@
 #include "common/message.h"
 #include "compiler/compiler.h"
 #include "datapath/arena_memory.h"
+#include "datapath/delegation.h"
 #include "datapath/scratch.h"
 #include "ruleset/ruleset.h"
 
@@ -30,14 +31,16 @@ struct generation {
 	/* What was added to the counters from outside, for each entry of the ruleset. */
 	struct xt_counters *added;
 	uint32_t lanes;
+	struct delegation *delegation; /* what its rules delegate is in use there; NULL: nothing */
 };
 
 /* What generations are made of. */
 struct generation_resources {
 	struct arena_memory *memory;
-	struct scratch *scratch; /* to compile in; what does not fit is refused */
-	uint32_t lanes;          /* number of counter arrays, less one */
-	bool without_nat;        /* packets come before the kernel translates addresses */
+	struct scratch *scratch;       /* to compile in; what does not fit is refused */
+	uint32_t lanes;                /* number of counter arrays, less one */
+	bool without_nat;              /* packets come before the kernel translates addresses */
+	struct delegation *delegation; /* NULL: nothing can be delegated to the kernel */
 };
 
 /*

@@ -13,6 +13,7 @@ struct netfilter_bpf;
 struct program {
 	struct netfilter_bpf *skeleton;
 	int links[ARENA_FAMILIES][ARENA_HOOKS]; /* -1 where there is none */
+	int priority[ARENA_FAMILIES];           /* of the hooks, once they are attached */
 };
 
 /*
@@ -30,7 +31,8 @@ int program_fd(const struct program *program, enum arena_family family);
 
 /*
  * Attaches the program of @family to its three hooks, all of them or none, at a priority that
- * nobody else has, next to iptables' own filter table. EBUSY if there is none.
+ * nobody else has, next to iptables' own filter table; the priority behind it is for the chains to
+ * which it delegates (datapath/delegation.h). EBUSY if there is none.
  */
 int program_attach(struct program *program, enum arena_family family, struct message *message);
 

@@ -123,9 +123,11 @@ static int read_answers(struct nft_connection *connection, uint32_t first)
 	     mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
 		const struct nlmsgerr *answer = mnl_nlmsg_get_payload(header);
 
-		if (header->nlmsg_type == NLMSG_ERROR && header->nlmsg_seq - first < INT32_MAX &&
-		    answer->error)
-			return answer->error;
+		if (header->nlmsg_type != NLMSG_ERROR || header->nlmsg_seq - first >= INT32_MAX ||
+		    !answer->error)
+			continue;
+		connection->refused = header->nlmsg_seq;
+		return answer->error;
 	}
 	return 0;
 }

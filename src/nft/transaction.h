@@ -17,6 +17,7 @@ struct nlattr;
 struct nft_connection {
 	struct mnl_socket *socket; /* NULL: closed */
 	uint32_t sequence;
+	uint32_t refused; /* the number of the change that nft_commit() failed for */
 };
 
 int nft_open(struct nft_connection *connection); /* 0 or -errno */
@@ -32,7 +33,7 @@ struct nft_transaction {
 	char *buffer;
 	size_t size;
 	size_t capacity;
-	uint32_t sequence; /* of the next message */
+	uint32_t sequence; /* the number of the next change */
 	bool failed;
 };
 

@@ -7,12 +7,14 @@
 #include <string.h>
 
 static const struct extension *const extensions[] = {
-	&extension_standard, &extension_error,     &extension_tcp,         &extension_conntrack_3,
-	&extension_comment,  &extension_multiport, &extension_udp,         &extension_icmp,
-	&extension_icmp6,    &extension_state,     &extension_conntrack_1, &extension_conntrack_2,
-	&extension_ttl,      &extension_hl,        &extension_ipv6header,  &extension_frag,
-	&extension_rt,       &extension_hbh,       &extension_dst,         &extension_mh,
-	&extension_eui64,
+	&extension_standard,  &extension_error,     &extension_tcp,         &extension_conntrack_3,
+	&extension_comment,   &extension_multiport, &extension_udp,         &extension_icmp,
+	&extension_icmp6,     &extension_state,     &extension_conntrack_1, &extension_conntrack_2,
+	&extension_ttl,       &extension_hl,        &extension_ipv6header,  &extension_frag,
+	&extension_rt,        &extension_hbh,       &extension_dst,         &extension_mh,
+	&extension_eui64,     &extension_log,       &extension_reject,      &extension_reject6,
+	&extension_nflog,     &extension_audit,     &extension_nfqueue_3,   &extension_nfqueue_2,
+	&extension_nfqueue_1, &extension_nfqueue_0,
 };
 
 static bool is_named(const struct extension *extension, enum extension_kind kind, const char *name,

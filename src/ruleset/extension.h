@@ -24,6 +24,20 @@ enum extension_kind {
 	EXTENSION_TARGET,
 };
 
+/* Targets that the kernel's own code carries out, behind the hook: docs/delegation.md. */
+enum extension_delegation {
+	DELEGATION_NONE,
+	DELEGATION_CONTINUES, /* and the packet goes on to the next rule */
+	DELEGATION_ENDS,      /* and the packet has met its last rule */
+};
+
+/* What a packet can be answered with (enum nft_reject_types and the ICMP code, linux/icmp.h). */
+struct rejection {
+	bool silent; /* not at all */
+	uint32_t type;
+	uint8_t icmp_code;
+};
+
 /* What an extension may know of the rule that it stands in. */
 struct rule_context {
 	uint8_t family;
@@ -41,6 +55,7 @@ struct extension {
 	uint16_t protocol; /* only in rules with exactly this protocol; 0: in any */
 	uint32_t hooks;    /* only in rules reached from these alone; 0: from any */
 	bool conntrack;    /* needs the kernel's connection tracking in the namespace */
+	enum extension_delegation delegation;
 
 	/*
 	 * The kernel's checkentry. Returns 0, or a negative errno with the reason in @message. May
@@ -56,6 +71,13 @@ struct extension {
 	 */
 	void (*compile)(const struct rule_context *context, const void *payload,
 			struct predicate *predicate);
+
+	/*
+	 * A delegated target that x_tables allows in a table named "filter" only: what nftables'
+	 * own expression has to do in its place. Else NULL.
+	 */
+	void (*reject)(const struct rule_context *context, const void *payload,
+		       struct rejection *ret_rejection);
 };
 
 /* NULL if there is none of this kind, name and revision for the family. */

@@ -6,6 +6,8 @@
 #include "ruleset/internal.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* A match or a target in the blob: they have the same header. */
 struct reference {
@@ -158,9 +160,73 @@ static const struct xt_entry_match *next_match(const struct xt_entry_match *matc
 	return (const struct xt_entry_match *)((const uint8_t *)match + match->u.match_size);
 }
 
-static int check_entry_parts(struct checker *checker, const uint8_t *entry, uint32_t hooks)
+static bool is_delegate(const struct delegate *delegate, const struct extension *extension,
+			const struct rule_context *context, const void *payload)
+{
+	return delegate->extension == extension &&
+	       delegate->context.protocol == context->protocol &&
+	       delegate->context.protocol_inverted == context->protocol_inverted &&
+	       memcmp(delegate->payload, payload, extension->size) == 0;
+}
+
+/* The number of the delegate, counted from 1 on, or a negative errno. */
+static int find_delegate(struct checker *checker, const struct extension *extension,
+			 const struct rule_context *context, const void *payload)
+{
+	struct ruleset *ruleset = checker->ruleset;
+	uint32_t n = ruleset->n_delegates;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (!is_delegate(&ruleset->delegates[i], extension, context, payload))
+			continue;
+		ruleset->delegates[i].context.hooks |= context->hooks;
+		return (int)i + 1;
+	}
+	if (n == MAX_DELEGATES)
+		return message_error(checker->message, E2BIG,
+				     "more than %u different targets for the kernel",
+				     MAX_DELEGATES);
+	if (!(n & (n - 1))) {
+		struct delegate *delegates =
+			reallocarray(ruleset->delegates, n ? n * 2 : 1, sizeof(*delegates));
+
+		if (!delegates)
+			return message_error(checker->message, ENOMEM, "out of memory");
+		ruleset->delegates = delegates;
+	}
+	ruleset->delegates[n] = (struct delegate){
+		.extension = extension,
+		.payload = payload,
+		.context = *context,
+	};
+	ruleset->n_delegates++;
+	return (int)n + 1;
+}
+
+/* What rules delegate to the kernel is noted, if a packet can get to them. */
+static int note_delegate(struct checker *checker, uint32_t index,
+			 const struct rule_context *context)
+{
+	const struct xt_entry_target *target =
+		entry_target(checker->family, entry_bytes(checker->ruleset, index));
+	const struct extension *extension =
+		extension_find(EXTENSION_TARGET, target->u.user.name, target->u.user.revision,
+			       checker->family->number);
+	int number;
+
+	if (!extension->delegation || !context->hooks)
+		return 0;
+	number = find_delegate(checker, extension, context, target->data);
+	if (number < 0)
+		return number;
+	checker->ruleset->entries[index].delegate = (uint16_t)number;
+	return 0;
+}
+
+static int check_entry_parts(struct checker *checker, uint32_t index, uint32_t hooks)
 {
 	const struct family *family = checker->family;
+	const uint8_t *entry = entry_bytes(checker->ruleset, index);
 	const void *target = entry_target(family, entry);
 	struct rule_context context;
 	struct reference reference;
@@ -180,12 +246,13 @@ static int check_entry_parts(struct checker *checker, const uint8_t *entry, uint
 			return r;
 	}
 	reference = target_reference(target);
-	return check_extension(checker, &reference, &context);
+	r = check_extension(checker, &reference, &context);
+	return r < 0 ? r : note_delegate(checker, index, &context);
 }
 
 static int check_entry(struct checker *checker, uint32_t index, uint32_t hooks)
 {
-	int r = check_entry_parts(checker, entry_bytes(checker->ruleset, index), hooks);
+	int r = check_entry_parts(checker, index, hooks);
 
 	if (r < 0)
 		ruleset_locate(checker->ruleset, index, checker->message);

@@ -150,6 +150,7 @@ void ruleset_free(struct ruleset *ruleset)
 	free(ruleset->memory);
 	free(ruleset->entries);
 	free(ruleset->chains);
+	free(ruleset->delegates);
 	free(ruleset);
 }
 

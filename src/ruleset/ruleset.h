@@ -39,11 +39,12 @@ enum entry_kind {
 };
 
 struct entry {
-	uint32_t offset; /* of the struct ipt_entry or ip6t_entry in the blob, bytes */
-	uint32_t chain;  /* index of the chain that it stands in; ENTRY_NO_CHAIN of the last */
-	uint32_t target; /* VERDICT_JUMP, VERDICT_GOTO: index of the chain */
-	uint8_t kind;    /* enum entry_kind */
-	uint8_t verdict; /* enum verdict */
+	uint32_t offset;   /* of the struct ipt_entry or ip6t_entry in the blob, bytes */
+	uint32_t chain;    /* index of the chain that it stands in; ENTRY_NO_CHAIN of the last */
+	uint32_t target;   /* VERDICT_JUMP, VERDICT_GOTO: index of the chain */
+	uint8_t kind;      /* enum entry_kind */
+	uint8_t verdict;   /* enum verdict */
+	uint16_t delegate; /* of the ruleset's, counted from 1 on; 0: none */
 };
 
 #define CHAIN_NO_HOOK (-1)
@@ -62,6 +63,19 @@ struct chain {
 	uint32_t hooks; /* HOOK_BIT()s of the base chains that it can be reached from */
 };
 
+/*
+ * A target that is delegated to the kernel. Rules with equal ones share it; what it is delegated
+ * under is not known here.
+ */
+struct delegate {
+	const struct extension *extension;
+	const void *payload;         /* in the blob */
+	struct rule_context context; /* the hooks are those of all of its rules */
+	uint16_t number;             /* by which eBPF knows it: see datapath/delegation.h */
+};
+
+#define MAX_DELEGATES 4095u
+
 struct ruleset {
 	uint8_t family; /* NFPROTO_IPV4 or NFPROTO_IPV6 */
 	uint32_t valid_hooks;
@@ -75,6 +89,8 @@ struct ruleset {
 	struct chain *chains; /* base chains first, in the order of their hooks */
 	uint32_t n_chains;
 	bool conntrack; /* a rule needs connection tracking */
+	struct delegate *delegates;
+	uint32_t n_delegates;
 };
 
 /* Offset in its chain, from 1, as `iptables -L --line-numbers` counts: for messages. */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/netfilter.h>
+#include <string.h>
 
 /* Chains stand in the blob in the order of their indices: the one whose first entry is there. */
 static uint32_t find_chain(const struct ruleset *ruleset, uint32_t offset)
@@ -48,6 +49,20 @@ static int read_jump(const struct ruleset *ruleset, const struct family *family,
 	return 0;
 }
 
+/* Whether the target is known, and may stand here, is checked later. */
+static enum verdict extension_verdict(const struct family *family,
+				      const struct xt_entry_target *target)
+{
+	const struct extension *extension =
+		strnlen(target->u.user.name, XT_EXTENSION_MAXNAMELEN) < XT_EXTENSION_MAXNAMELEN
+			? extension_find(EXTENSION_TARGET, target->u.user.name,
+					 target->u.user.revision, family->number)
+			: NULL;
+
+	return extension && extension->delegation == DELEGATION_ENDS ? VERDICT_DROP
+								     : VERDICT_CONTINUE;
+}
+
 static int read_verdict(const struct ruleset *ruleset, const struct family *family,
 			struct entry *entry, struct message *message)
 {
@@ -55,9 +70,8 @@ static int read_verdict(const struct ruleset *ruleset, const struct family *fami
 	const struct xt_entry_target *target = entry_target(family, bytes);
 	int verdict;
 
-	/* A target extension: all that there are so far go on with the next rule. */
 	if (!target_is_standard(target)) {
-		entry->verdict = VERDICT_CONTINUE;
+		entry->verdict = extension_verdict(family, target);
 		return 0;
 	}
 	verdict = target_verdict(target);
@@ -101,6 +115,8 @@ bool entry_ends_chain(const struct ruleset *ruleset, uint32_t index)
 	const struct family *family = family_find(ruleset->family);
 	const uint8_t *bytes = entry_bytes(ruleset, index);
 
+	if (!target_is_standard(entry_target(family, bytes)))
+		return false;
 	switch (ruleset->entries[index].verdict) {
 	case VERDICT_ACCEPT:
 	case VERDICT_DROP:

@@ -63,6 +63,12 @@ static void count(struct view *view, __u32 counter, __u32 length)
 	view->counters[counter] += length;
 }
 
+static void delegate(struct view *view, __u32 action)
+{
+	(void)view;
+	(void)action;
+}
+
 static bool push_deep(struct view *view, __u32 depth, __u32 bit)
 {
 	if (!view->stack)

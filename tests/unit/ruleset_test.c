@@ -509,10 +509,10 @@ static void unknown_extensions_are_named(void **state)
 	assert_refused(table, EPROTONOSUPPORT, "target \"ERROR\" revision 1");
 
 	table_rule(blob, "INPUT", NULL);
-	blob_target(blob, "LOG", 0, &comment, 40);
+	blob_target(blob, "MIRROR", 0, &comment, 40);
 	free(table->replace);
 	table->replace = blob_build(blob, &table->length);
-	assert_refused(table, ENOENT, "filter INPUT rule 1: target \"LOG\" is not supported");
+	assert_refused(table, ENOENT, "filter INPUT rule 1: target \"MIRROR\" is not supported");
 	blob_free(blob);
 }
 

@@ -7,6 +7,16 @@
 extern const struct extension extension_standard;
 extern const struct extension extension_error;
 
+extern const struct extension extension_audit;
+extern const struct extension extension_log;
+extern const struct extension extension_nflog;
+extern const struct extension extension_nfqueue_0;
+extern const struct extension extension_nfqueue_1;
+extern const struct extension extension_nfqueue_2;
+extern const struct extension extension_nfqueue_3;
+extern const struct extension extension_reject;
+extern const struct extension extension_reject6;
+
 extern const struct extension extension_comment;
 extern const struct extension extension_conntrack_1;
 extern const struct extension extension_conntrack_2;
