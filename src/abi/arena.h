@@ -128,14 +128,16 @@ struct arena_readers {
 
 /*
  * What eBPF cannot do at a netfilter hook (to log, to reject with an answer ...) is delegated to
- * the kernel's own targets, which nftables chains right behind the hook carry out. A packet for
- * which there is something to be done has a docket, from the moment when it is judged until it
- * leaves those chains. docs/delegation.md
+ * the kernel's own targets, which nftables chains right behind the hook carry out; and what it
+ * cannot know is found out by the kernel's own matches, in chains right in front of it. A packet
+ * for which there is something of that kind has a docket while it is on its way through these
+ * chains. docs/delegation.md
  */
-#define DOCKET_BUCKETS 512u /* a power of two */
-#define DOCKET_PLACES  8u
-#define DOCKET_ACTIONS 28u /* at most, the verdict included */
-#define DOCKET_BITS    12u /* of an action's number */
+#define DOCKET_BUCKETS    512u /* a power of two */
+#define DOCKET_PLACES     8u
+#define DOCKET_ACTIONS    28u  /* at most, the verdict included */
+#define DOCKET_BITS       12u  /* of an action's number */
+#define DOCKET_CONDITIONS 512u /* numbers that conditions can have */
 
 #define DOCKET_DROP                                                                   \
 	0u /* the action that ends a packet which the rules drop; others have numbers \
@@ -145,8 +147,10 @@ struct arena_docket {
 	__u8 n_actions;
 	__u8 next;     /* number of the first that is not done yet */
 	__u16 current; /* the action that is being done */
+	__u16 begun;   /* by the chains in front of the hook, which the packet has not passed yet */
+	__u16 step;    /* number of the condition that these are at, plus one */
 	__u16 action[DOCKET_ACTIONS];
-	__u32 unused;
+	__u64 condition[DOCKET_CONDITIONS / 64]; /* bit: it holds */
 };
 
 struct arena_dockets {

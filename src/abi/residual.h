@@ -26,6 +26,7 @@ enum residual_kind {
 	RESIDUAL_IPV6_DESTINATION_OPTIONS,
 	RESIDUAL_IPV6_MOBILITY, /* struct ip6t_mh */
 	RESIDUAL_IPV6_EUI64,    /* no operand */
+	RESIDUAL_DELEGATED,     /* struct residual_delegated */
 	RESIDUAL_KINDS,
 };
 
@@ -62,6 +63,14 @@ struct residual_intervals {
 struct residual_tcp_option {
 	__u32 option;
 	__u32 invert;
+};
+
+/* What the kernel's own match has found out in front of the hook (struct arena_docket). */
+struct residual_delegated {
+	__u32 condition;
+	__u32 inverted; /* the predicate is true if the condition does not hold */
+	__u32 action;   /* to be done if it does, or 0 */
+	__u32 unused;
 };
 
 /* Flags of residual_conntrack: which conditions, and which of them are inverted. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * How the chains behind the hooks (datapath/delegation.c) see what is in a packet's docket: socket
- * filters, as conditions of nftables rules (net/netfilter/xt_bpf.c). Each says yes or no. Their
+ * filters, as matches in nftables rules (net/netfilter/xt_bpf.c). Each says yes or no. Their
  * context is the struct sk_buff that was judged.
  */
 #include "bpf/kernel.h"
@@ -15,7 +15,46 @@ INLINE __u32 docket_of(struct __sk_buff *ctx)
 	return arena_root()->dockets ? find_docket(packet_number(ctx)) : 0;
 }
 
-/* Has the packet a docket? */
+/*
+ * In front of the hook. The packet gets an empty docket; if there is no room the conditions stay
+ * unknown, and the hook drops the packet if it has to know one.
+ */
+SEC("socket")
+int docket_begin(struct __sk_buff *ctx)
+{
+	__u32 number = arena_root()->dockets ? take_docket(packet_number(ctx)) : 0;
+
+	if (number)
+		docket_at(number)->begun = 1;
+	return number != 0;
+}
+
+/* Always yes: the next condition follows. */
+SEC("socket")
+int docket_step(struct __sk_buff *ctx)
+{
+	__u32 number = docket_of(ctx);
+
+	if (number)
+		docket_at(number)->step++;
+	return true;
+}
+
+/* That condition holds. */
+SEC("socket")
+int docket_note(struct __sk_buff *ctx)
+{
+	__u32 number = docket_of(ctx);
+	__u32 condition;
+
+	if (number) {
+		condition = (docket_at(number)->step - 1u) % DOCKET_CONDITIONS;
+		docket_at(number)->condition[condition / 64] |= 1ull << condition % 64;
+	}
+	return true;
+}
+
+/* Behind the hook. Has the packet a docket? */
 SEC("socket")
 int docket_present(struct __sk_buff *ctx)
 {

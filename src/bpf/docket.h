@@ -53,9 +53,19 @@ INLINE void release_docket(__u32 number)
 	*(volatile __u64 ARENA *)&all_dockets()->packet[0][number - 1] = 0;
 }
 
+INLINE void clear_docket(struct arena_docket ARENA *docket)
+{
+	docket->n_actions = 0;
+	docket->next = 0;
+	docket->begun = 0;
+	docket->step = 0;
+	for (__u32 i = 0; i < DOCKET_CONDITIONS / 64; i++)
+		*(volatile __u64 ARENA *)&docket->condition[i] = 0;
+}
+
 /*
  * An empty docket for the packet; 0 if there is no room. One that is found belonged to an earlier
- * packet at the same address, which somebody dropped between the hook and the chains behind it.
+ * packet at the same address, which somebody dropped on its way through the chains.
  */
 INLINE __u32 take_docket(__u64 packet)
 {
@@ -68,11 +78,17 @@ INLINE __u32 take_docket(__u64 packet)
 		if (!*(volatile __u64 ARENA *)key && !__sync_val_compare_and_swap(key, 0, packet))
 			number = bucket * DOCKET_PLACES + place + 1;
 	}
-	if (number) {
-		docket_at(number)->n_actions = 0;
-		docket_at(number)->next = 0;
-	}
+	if (number)
+		clear_docket(docket_at(number));
 	return number;
+}
+
+/* The packet's docket if the chains in front of the hook have begun it; 0 if not. */
+INLINE __u32 find_begun_docket(__u64 packet)
+{
+	__u32 number = find_docket(packet);
+
+	return number && docket_at(number)->begun ? number : 0;
 }
 
 /* There is always room for the verdict, which comes last. */
@@ -92,26 +108,55 @@ INLINE bool add_action(__u32 number, __u32 action)
 GLOBAL __u32 delegate_action(__u64 packet, __u32 number, __u32 action)
 {
 	if (!number)
+		number = find_begun_docket(packet);
+	if (!number)
 		number = take_docket(packet);
 	if (!number || !add_action(number, action))
 		__sync_fetch_and_add(&arena_root()->undelegated, 1);
 	return number;
 }
 
+enum docket_condition {
+	DOCKET_CONDITION_FAILS,
+	DOCKET_CONDITION_HOLDS,
+	DOCKET_CONDITION_UNKNOWN, /* there was no room for a docket */
+};
+
+/* Does @condition hold? If so, and if it is not 0, @action is to be done. */
+GLOBAL int docket_condition(__u64 packet, __u32 condition, __u32 action)
+{
+	__u32 number = find_begun_docket(packet);
+
+	condition %= DOCKET_CONDITIONS;
+	if (!number)
+		return DOCKET_CONDITION_UNKNOWN;
+	if (!(docket_at(number)->condition[condition / 64] >> condition % 64 & 1))
+		return DOCKET_CONDITION_FAILS;
+	if (action)
+		delegate_action(packet, number, action);
+	return DOCKET_CONDITION_HOLDS;
+}
+
 /*
- * What the hook answers for a packet that is judged, and whose docket is @number (0: none): one
- * with a docket is accepted here, to be dropped behind the hook if the rules have said so.
+ * What the hook answers for a packet that is judged, and for which @number is the docket that was
+ * taken meanwhile, or 0: a packet for which something is to be done is accepted here, and dropped
+ * behind the hook if the rules have said so.
  */
 GLOBAL int hand_over(__u64 packet, __u32 number, int accepted)
 {
-	if (!number && accepted) {
-		number = find_docket(packet);
-		if (number)
-			release_docket(number);
-		return true;
-	}
+	struct arena_docket ARENA *docket;
+	bool taken = number;
+
 	if (!number)
-		return false;
+		number = find_docket(packet);
+	if (!number)
+		return accepted;
+	docket = docket_at(number);
+	if ((!taken && !docket->begun) || !docket->n_actions) {
+		release_docket(number);
+		return accepted;
+	}
+	docket->begun = 0;
 	if (!accepted)
 		add_action(number, DOCKET_DROP);
 	return true;

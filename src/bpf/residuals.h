@@ -6,6 +6,7 @@
 #pragma once
 
 #include "abi/residual.h"
+#include "bpf/docket.h"
 #include "bpf/generation.h"
 #include "bpf/headers.h"
 #include "bpf/ipv6.h"
@@ -82,6 +83,20 @@ GLOBAL int tcp_option_result(SOURCE *ctx, __u32 transport, __u32 option)
 	return i < length ? RESIDUALS_BOUND : RESIDUALS_DIFFER;
 }
 
+/* A packet about which it is not known is dropped. */
+INLINE int delegated_result(SOURCE *ctx, const struct residual_delegated ARENA *delegated)
+{
+	int result = DOCKET_CONDITION_UNKNOWN;
+
+	if (SOURCE_DELEGATES && arena_root()->dockets)
+		result = docket_condition(source_packet(ctx), delegated->condition,
+					  delegated->action);
+	if (result == DOCKET_CONDITION_UNKNOWN)
+		return RESIDUALS_BOUND;
+	return (result == DOCKET_CONDITION_HOLDS) != !!delegated->inverted ? RESIDUALS_MATCH
+									   : RESIDUALS_DIFFER;
+}
+
 INLINE int residual_result(SOURCE *ctx, const struct packet *packet,
 			   const struct residual ARENA *residual)
 {
@@ -121,6 +136,8 @@ INLINE int residual_result(SOURCE *ctx, const struct packet *packet,
 		return ipv6_mobility_result(ctx, operand, packet->transport, packet_shape(packet));
 	case RESIDUAL_IPV6_EUI64:
 		return ipv6_eui64_result(ctx);
+	case RESIDUAL_DELEGATED:
+		return delegated_result(ctx, operand);
 	}
 	/* The compiler makes no other: nothing is known about the packet. */
 	return RESIDUALS_BOUND;

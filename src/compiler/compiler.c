@@ -152,7 +152,7 @@ static uint32_t short_rule(const struct image_rule *rule)
 /* What of the rule is delegated to the kernel. */
 static uint16_t action_of(const struct ruleset *ruleset, const struct entry *entry)
 {
-	return entry->delegate ? ruleset->delegates[entry->delegate - 1].number : 0;
+	return entry->delegate ? ruleset->delegates[entry->delegate - 1].action : 0;
 }
 
 /* The bits of rule number @number: its alternatives, which differ only in their conditions. */

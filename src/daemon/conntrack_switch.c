@@ -5,11 +5,8 @@
 #include "nft/transaction.h"
 
 #include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #define TABLE_NAME "bpf-iptables"
 #define CHAIN_NAME "conntrack"
@@ -60,21 +57,6 @@ static int explain(int error, uint8_t family, bool on, struct message *message)
 			     verb, family_name, strerror(-error));
 }
 
-/*
- * nftables takes a removed rule apart later, in a work queue, and tracks connections until then. It
- * waits for that work when a socket of its is closed (nf_tables_api.c nft_rcv_nl_event()), so that
- * a passing socket makes the removal complete: tracking and defragmentation are off when we return.
- */
-static void await_removal(void)
-{
-	struct mnl_socket *passing = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
-
-	if (!passing)
-		return;
-	mnl_socket_bind(passing, 0, MNL_SOCKET_AUTOPID);
-	mnl_socket_close(passing);
-}
-
 int conntrack_switch_set(struct conntrack_switch *conntrack, uint8_t family, bool on,
 			 struct message *message)
 {
@@ -96,6 +78,6 @@ int conntrack_switch_set(struct conntrack_switch *conntrack, uint8_t family, boo
 	if (!on && error == -EOPNOTSUPP)
 		error = 0;
 	if (!on && !error)
-		await_removal();
+		nft_await_removal();
 	return error ? explain(error, family, on, message) : 0;
 }

@@ -164,7 +164,7 @@ static int attach(struct datapath *datapath, const struct datapath_options *opti
 		error = program_attach(&datapath->program, family, message);
 	for (int family = 0; family < ARENA_FAMILIES && !error && datapath->delegation; family++)
 		delegation_set_priority(datapath->delegation, protocols[family],
-					datapath->program.priority[family] + 1);
+					datapath->program.priority[family]);
 	return error;
 }
 

@@ -33,8 +33,8 @@ int delegation_new(struct arena_memory *memory, int arena_fd, struct delegation 
 		return message_error(message, ENOMEM, "out of memory");
 	delegation->memory = memory;
 	delegation->arena_fd = arena_fd;
-	delegation->chains[ARENA_IPV4].family = NFPROTO_IPV4;
-	delegation->chains[ARENA_IPV6].family = NFPROTO_IPV6;
+	delegation_chains_init(&delegation->chains[ARENA_IPV4], NFPROTO_IPV4);
+	delegation_chains_init(&delegation->chains[ARENA_IPV6], NFPROTO_IPV6);
 	*ret_delegation = delegation;
 	return 0;
 }
@@ -79,6 +79,9 @@ static void name_programs(struct delegation *delegation)
 {
 	const struct docket_bpf *skeleton = delegation->skeleton;
 	struct docket_programs programs = {
+		.begin = bpf_program__fd(skeleton->progs.docket_begin),
+		.step = bpf_program__fd(skeleton->progs.docket_step),
+		.note = bpf_program__fd(skeleton->progs.docket_note),
 		.present = bpf_program__fd(skeleton->progs.docket_present),
 		.done = bpf_program__fd(skeleton->progs.docket_done),
 		.last = bpf_program__fd(skeleton->progs.docket_last),
@@ -140,7 +143,7 @@ int delegation_take(struct delegation *delegation, struct ruleset *ruleset, stru
 		error = delegation_chains_publish(chains, message);
 	if (error) {
 		while (taken)
-			delegation_chains_remove(chains, ruleset->delegates[--taken].number);
+			delegation_chains_remove(chains, &ruleset->delegates[--taken]);
 		delegation_settle(delegation, ruleset->family);
 	}
 	return error;
@@ -151,7 +154,7 @@ void delegation_release(struct delegation *delegation, const struct ruleset *rul
 	struct delegation_chains *chains = chains_of(delegation, ruleset->family);
 
 	for (uint32_t i = 0; i < ruleset->n_delegates; i++)
-		delegation_chains_remove(chains, ruleset->delegates[i].number);
+		delegation_chains_remove(chains, &ruleset->delegates[i]);
 }
 
 void delegation_settle(struct delegation *delegation, uint8_t family)

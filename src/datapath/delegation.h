@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What eBPF cannot do for a packet, the kernel's own targets do, right behind the hook, from
- * nftables chains of ours: docs/delegation.md. eBPF knows each of these actions by a number, which
- * it writes into the packet's docket (abi/arena.h).
+ * What eBPF cannot do for a packet, the kernel's own targets do, right behind the hook, and what it
+ * cannot know its matches find out, right in front of it, both from nftables chains of ours:
+ * docs/delegation.md. eBPF knows each of these actions and conditions by a number, and finds it in
+ * the packet's docket (abi/arena.h).
  */
 #pragma once
 
@@ -19,12 +20,12 @@ int delegation_new(struct arena_memory *memory, int arena_fd, struct delegation 
 /* The programs that delegate are gone already. Accepts NULL. */
 void delegation_free(struct delegation *delegation);
 
-/* The chains of @family (NFPROTO_IPV4 ...) have this priority; before anything is delegated. */
+/* Where the hooks of @family (NFPROTO_IPV4 ...) are; to be said before anything is delegated. */
 void delegation_set_priority(struct delegation *delegation, uint8_t family, int priority);
 
 /*
- * Gives each delegate of @ruleset its number, and puts into the chains what is not there yet. To be
- * undone with delegation_release(). On failure nothing has changed; errors, with a reason in
+ * Gives each delegate of @ruleset its numbers, and puts into the chains what is not there yet. To
+ * be undone with delegation_release(). On failure nothing has changed; errors, with a reason in
  * @message: ENOMEM, E2BIG, EPERM (another process owns a table of that name), EOPNOTSUPP (the
  * kernel lacks nftables or the target), or what the kernel says to the target.
  */
@@ -34,5 +35,5 @@ int delegation_take(struct delegation *delegation, struct ruleset *ruleset,
 /* No packet is judged by @ruleset any more. */
 void delegation_release(struct delegation *delegation, const struct ruleset *ruleset);
 
-/* Takes the chains of @family away if no ruleset delegates anything. */
+/* Takes out of the chains of @family what no ruleset delegates any more. */
 void delegation_settle(struct delegation *delegation, uint8_t family);

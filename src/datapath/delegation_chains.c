@@ -27,115 +27,87 @@ static const struct {
 	{NF_INET_LOCAL_OUT, "output"},
 };
 
-static size_t payload_size(const struct extension *extension)
+void delegation_chains_init(struct delegation_chains *chains, uint8_t family)
 {
-	return XT_ALIGN((size_t)extension->size);
+	*chains = (struct delegation_chains){
+		.family = family,
+		.actions = {.first = DOCKET_DROP + 1, .end = MAX_ACTIONS},
+		.conditions = {.end = DOCKET_CONDITIONS},
+	};
 }
 
-static bool is_same(const struct delegated_action *action, const struct delegate *delegate)
+/* The kernel's own match, without what is to be had only where a packet gets to it. */
+static int add_condition(struct delegation_chains *chains, struct delegate *delegate)
 {
-	return action->extension == delegate->extension &&
-	       action->context.protocol == delegate->context.protocol &&
-	       action->context.protocol_inverted == delegate->context.protocol_inverted &&
-	       memcmp(action->payload, delegate->payload, delegate->extension->size) == 0;
-}
+	const struct extension *extension = delegate->extension;
+	_cleanup_free_ void *payload = calloc(1, delegated_payload_size(extension));
+	bool effect = false;
+	int number;
 
-static uint32_t find_action(const struct delegation_chains *chains, const struct delegate *delegate)
-{
-	for (uint32_t i = DOCKET_DROP + 1; i < MAX_ACTIONS; i++)
-		if (chains->actions[i].extension && is_same(&chains->actions[i], delegate))
-			return i;
-	return 0;
-}
-
-static uint32_t find_free(struct delegation_chains *chains)
-{
-	for (uint32_t i = 0; i < MAX_ACTIONS - 1; i++) {
-		uint32_t number = DOCKET_DROP + 1 + (chains->next + i) % (MAX_ACTIONS - 1);
-
-		if (!chains->actions[number].extension) {
-			chains->next = number;
-			return number;
-		}
-	}
-	return 0;
-}
-
-static int fill_action(struct delegated_action *action, const struct delegate *delegate)
-{
-	size_t size = payload_size(delegate->extension);
-
-	action->payload = calloc(1, size ? size : 1);
-	if (!action->payload)
+	if (!payload)
 		return -ENOMEM;
-	memcpy(action->payload, delegate->payload, delegate->extension->size);
-	action->extension = delegate->extension;
-	action->context = delegate->context;
-	return 0;
+	memcpy(payload, delegate->payload, extension->size);
+	delegate->inverted = false;
+	if (extension->observe)
+		extension->observe(payload, &effect, &delegate->inverted);
+	number = delegated_list_add(&chains->conditions, delegate, payload, &chains->changed);
+	if (number < 0)
+		return number;
+	delegate->condition = (uint16_t)number;
+	delegate->action = 0;
+	if (!effect)
+		return 0;
+	number =
+		delegated_list_add(&chains->actions, delegate, delegate->payload, &chains->changed);
+	if (number < 0)
+		chains->conditions.items[delegate->condition].users--;
+	else
+		delegate->action = (uint16_t)number;
+	return number < 0 ? number : 0;
 }
 
-static void free_action(struct delegated_action *action)
+static int add_action(struct delegation_chains *chains, struct delegate *delegate)
 {
-	free(action->payload);
-	*action = (struct delegated_action){};
+	int number =
+		delegated_list_add(&chains->actions, delegate, delegate->payload, &chains->changed);
+
+	if (number < 0)
+		return number;
+	delegate->action = (uint16_t)number;
+	return 0;
 }
 
 int delegation_chains_add(struct delegation_chains *chains, struct delegate *delegate,
 			  struct message *message)
 {
-	struct delegated_action *action;
-	uint32_t number;
+	int error = delegate->extension->delegation == DELEGATION_CONDITION
+			    ? add_condition(chains, delegate)
+			    : add_action(chains, delegate);
 
-	if (!chains->actions)
-		chains->actions = calloc(MAX_ACTIONS, sizeof(*chains->actions));
-	if (!chains->actions)
-		return message_error(message, ENOMEM, "out of memory");
-	number = find_action(chains, delegate);
-	if (!number) {
-		number = find_free(chains);
-		if (!number)
-			return message_error(message, E2BIG,
-					     "more than %u targets for the kernel are in use",
-					     MAX_ACTIONS - 1);
-		if (fill_action(&chains->actions[number], delegate))
-			return message_error(message, ENOMEM, "out of memory");
-		chains->changed = true;
-	}
-	action = &chains->actions[number];
-	if (delegate->context.hooks & ~action->context.hooks) {
-		action->context.hooks |= delegate->context.hooks;
-		chains->changed = true;
-	}
-	action->users++;
-	delegate->number = (uint16_t)number;
-	return 0;
+	if (error == -E2BIG)
+		return message_error(message, E2BIG,
+				     "more than %u different matches, or %u targets, are left to "
+				     "the kernel",
+				     DOCKET_CONDITIONS, MAX_ACTIONS - 1);
+	return error ? message_error(message, -error, "out of memory") : 0;
 }
 
-/* The action stays in the tree until that is made anew: packets may be on their way to it. */
-void delegation_chains_remove(struct delegation_chains *chains, uint32_t number)
+void delegation_chains_remove(struct delegation_chains *chains, const struct delegate *delegate)
 {
-	chains->actions[number].users--;
+	if (delegate->extension->delegation == DELEGATION_CONDITION)
+		chains->conditions.items[delegate->condition].users--;
+	if (delegate->action)
+		chains->actions.items[delegate->action].users--;
 }
 
-/* What is delegated no more can only be forgotten when no packet is on its way to it. */
+/*
+ * Returns when packets that were on their way through the chains have left them. That takes an RCU
+ * grace period, which this waits for unless there is a single CPU: then it returns false.
+ */
 static bool await_packets(void)
 {
-	/* It waits for an RCU grace period, unless there is a single CPU. */
 	return sysconf(_SC_NPROCESSORS_ONLN) > 1 &&
 	       !syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
-}
-
-static void forget_unused(struct delegation_chains *chains)
-{
-	bool found = false;
-
-	for (uint32_t i = 0; i < MAX_ACTIONS && !found; i++)
-		found = chains->actions[i].extension && !chains->actions[i].users;
-	if (!found || !await_packets())
-		return;
-	for (uint32_t i = 0; i < MAX_ACTIONS; i++)
-		if (chains->actions[i].extension && !chains->actions[i].users)
-			free_action(&chains->actions[i]);
 }
 
 /* The transaction that makes a tree. */
@@ -171,15 +143,30 @@ static void put_rule(struct nft_transaction *transaction, const char *chain, int
 	nft_end_rule(&rule);
 }
 
-static void put_target(struct nft_rule *rule, const struct delegated_action *action)
+/* The kernel's own match or target. */
+static void put_extension(struct nft_rule *rule, const struct delegated *item)
+{
+	const struct extension *extension = item->extension;
+	size_t size = delegated_payload_size(extension);
+
+	if (extension->kind == EXTENSION_MATCH)
+		nft_put_match(rule, extension->name, extension->revision, item->payload, size);
+	else
+		nft_put_target(rule, extension->name, extension->revision, item->payload, size);
+}
+
+static void put_protocol(struct nft_rule *rule, const struct delegated *item)
+{
+	nft_put_protocol(rule, item->context.protocol, item->context.protocol_inverted);
+}
+
+static void put_target(struct nft_rule *rule, const struct delegated *action)
 {
 	const struct extension *extension = action->extension;
 	struct rejection rejection;
 
 	if (!extension->reject) {
-		nft_put_target(rule, extension->name, extension->revision, action->payload,
-			       payload_size(extension));
-		nft_put_protocol(rule, action->context.protocol, action->context.protocol_inverted);
+		put_extension(rule, action);
 		return;
 	}
 	extension->reject(&action->context, action->payload, &rejection);
@@ -193,7 +180,7 @@ static void put_target(struct nft_rule *rule, const struct delegated_action *act
 static void put_action(struct planting *planting, const char *chain, uint32_t number)
 {
 	struct delegation_chains *chains = planting->chains;
-	struct delegated_action *action = &chains->actions[number];
+	struct delegated *action = &chains->actions.items[number];
 	struct nft_rule rule;
 
 	if (number == DOCKET_DROP) {
@@ -205,6 +192,7 @@ static void put_action(struct planting *planting, const char *chain, uint32_t nu
 	if (action->extension->delegation == DELEGATION_ENDS)
 		put_condition(&rule, chains->programs.last);
 	put_target(&rule, action);
+	put_protocol(&rule, action);
 	nft_end_rule(&rule);
 	if (action->extension->delegation == DELEGATION_ENDS)
 		put_rule(&planting->transaction, chain, -1, NF_DROP, NULL);
@@ -285,7 +273,7 @@ static void hook_chain(char name[static 32], const char *hook, const char *what)
 
 static void plant_hook(struct planting *planting, uint32_t hook, const char *name)
 {
-	const struct delegation_chains *chains = planting->chains;
+	const struct delegated_list *actions = &planting->chains->actions;
 	uint32_t *numbers = malloc(MAX_ACTIONS * sizeof(*numbers));
 	uint32_t n = 1;
 	char chain[32];
@@ -295,9 +283,8 @@ static void plant_hook(struct planting *planting, uint32_t hook, const char *nam
 		return;
 	}
 	numbers[0] = DOCKET_DROP;
-	for (uint32_t i = 0; i < MAX_ACTIONS; i++)
-		if (chains->actions[i].extension &&
-		    chains->actions[i].context.hooks & HOOK_BIT(hook))
+	for (uint32_t i = actions->first; actions->items && i < actions->end; i++)
+		if (actions->items[i].extension && actions->items[i].context.hooks & HOOK_BIT(hook))
 			numbers[n++] = i;
 	hook_chain(chain, name, "actions");
 	nft_flush_chain(&planting->transaction, chain);
@@ -324,11 +311,89 @@ static void put_frame(struct planting *planting, uint32_t hook, const char *name
 	put_rule(transaction, docket, chains->programs.done, NF_ACCEPT, NULL);
 	put_rule(transaction, docket, -1, NF_DROP, NULL);
 
-	nft_new_base_chain(transaction, name, hook, chains->priority);
+	nft_new_base_chain(transaction, name, hook, chains->priority + 1);
 	nft_begin_rule(transaction, name, &rule);
 	put_condition(&rule, chains->programs.present);
 	nft_put_verdict(&rule, NFT_GOTO, docket);
 	nft_end_rule_with_comment(&rule, COMMENT);
+}
+
+/* Those in front of the hook. */
+static void put_front(struct planting *planting, uint32_t hook, const char *name)
+{
+	const struct delegation_chains *chains = planting->chains;
+	char before[32], conditions[32];
+	struct nft_rule rule;
+
+	hook_chain(before, name, "before");
+	hook_chain(conditions, name, "conditions");
+	nft_new_chain(&planting->transaction, conditions);
+	nft_new_base_chain(&planting->transaction, before, hook, chains->priority - 1);
+	nft_begin_rule(&planting->transaction, before, &rule);
+	put_condition(&rule, chains->programs.begin);
+	nft_put_verdict(&rule, NFT_GOTO, conditions);
+	nft_end_rule_with_comment(&rule, COMMENT);
+}
+
+static void put_question(struct planting *planting, const char *chain, struct delegated *item)
+{
+	const struct docket_programs *programs = &planting->chains->programs;
+	struct nft_rule rule;
+
+	nft_begin_rule(&planting->transaction, chain, &rule);
+	item->change = planting->transaction.sequence - 1;
+	put_condition(&rule, programs->step);
+	put_extension(&rule, item);
+	put_condition(&rule, programs->note);
+	put_protocol(&rule, item);
+	nft_end_rule(&rule);
+}
+
+/* Conditions are counted, so that those which are not asked for here have a rule, too. */
+static void put_questions(struct planting *planting, uint32_t hook, const char *name)
+{
+	const struct delegated_list *list = &planting->chains->conditions;
+	char chain[32];
+	uint32_t steps = 0;
+	struct nft_rule rule;
+
+	hook_chain(chain, name, "conditions");
+	nft_flush_chain(&planting->transaction, chain);
+	for (uint32_t i = list->first; i < list->end; i++) {
+		struct delegated *item = &list->items[i];
+
+		if (!item->extension || !(item->context.hooks & HOOK_BIT(hook)))
+			continue;
+		for (; steps < i; steps++) {
+			nft_begin_rule(&planting->transaction, chain, &rule);
+			put_condition(&rule, planting->chains->programs.step);
+			nft_end_rule(&rule);
+		}
+		put_question(planting, chain, item);
+		steps++;
+	}
+}
+
+static void remove_front(struct planting *planting, const char *name)
+{
+	char before[32], conditions[32];
+
+	hook_chain(before, name, "before");
+	hook_chain(conditions, name, "conditions");
+	nft_flush_chain(&planting->transaction, before);
+	nft_flush_chain(&planting->transaction, conditions);
+	nft_delete_chain(&planting->transaction, before);
+	nft_delete_chain(&planting->transaction, conditions);
+}
+
+static void plant_front(struct planting *planting, uint32_t hook, const char *name, bool wanted)
+{
+	if (wanted && !planting->chains->in_front)
+		put_front(planting, hook, name);
+	if (wanted)
+		put_questions(planting, hook, name);
+	else if (planting->chains->in_front)
+		remove_front(planting, name);
 }
 
 /* First all rules, which name other chains, then the chains. */
@@ -342,41 +407,56 @@ static void uproot(struct planting *planting)
 		nft_delete_chain(&planting->transaction, chains->nodes[i]);
 }
 
+static const char *refused_name(const struct delegation_chains *chains,
+				const struct delegated_list *list)
+{
+	for (uint32_t i = list->first; list->items && i < list->end; i++)
+		if (list->items[i].extension && list->items[i].change == chains->nft.refused)
+			return list->items[i].extension->name;
+	return NULL;
+}
+
 static int explain(const struct delegation_chains *chains, int error, struct message *message)
 {
-	const char *name = "its own targets";
+	const char *name = refused_name(chains, &chains->actions);
 
 	if (error == -EPERM)
 		return message_error(message, EPERM,
 				     "another process owns the nftables table '" TABLE_NAME "'");
-	for (uint32_t i = 0; chains->actions && i < MAX_ACTIONS; i++)
-		if (chains->actions[i].extension &&
-		    chains->actions[i].change == chains->nft.refused)
-			name = chains->actions[i].extension->name;
+	if (!name)
+		name = refused_name(chains, &chains->conditions);
 	return message_error(message, -error,
-			     "the kernel does not carry out %s for us in the nftables table "
-			     "'" TABLE_NAME "': %s",
-			     name, strerror(-error));
+			     "the kernel refuses %s in the nftables table '" TABLE_NAME "': %s",
+			     name ? name : "what it is asked for", strerror(-error));
+}
+
+static void plant_all(struct planting *planting, bool in_front)
+{
+	struct delegation_chains *chains = planting->chains;
+
+	if (!chains->published) {
+		nft_destroy_table(&planting->transaction);
+		nft_new_table(&planting->transaction, false);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
+		if (!chains->published)
+			put_frame(planting, hooks[i].number, hooks[i].name);
+		plant_hook(planting, hooks[i].number, hooks[i].name);
+		plant_front(planting, hooks[i].number, hooks[i].name, in_front);
+	}
+	uproot(planting);
+	planting->transaction.failed |= planting->failed;
 }
 
 static int replant(struct delegation_chains *chains, struct message *message)
 {
 	struct planting planting = {.chains = chains};
+	bool in_front = delegated_list_used(&chains->conditions);
 	int error;
 
 	chains->version++;
 	nft_begin(&planting.transaction, &chains->nft, chains->family, TABLE_NAME);
-	if (!chains->published) {
-		nft_destroy_table(&planting.transaction);
-		nft_new_table(&planting.transaction, false);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
-		if (!chains->published)
-			put_frame(&planting, hooks[i].number, hooks[i].name);
-		plant_hook(&planting, hooks[i].number, hooks[i].name);
-	}
-	uproot(&planting);
-	planting.transaction.failed |= planting.failed;
+	plant_all(&planting, in_front);
 	error = nft_commit(&chains->nft, &planting.transaction);
 	if (error) {
 		free(planting.nodes);
@@ -386,6 +466,7 @@ static int replant(struct delegation_chains *chains, struct message *message)
 	chains->nodes = planting.nodes;
 	chains->n_nodes = planting.n_nodes;
 	chains->published = true;
+	chains->in_front = in_front;
 	chains->changed = false;
 	return 0;
 }
@@ -401,51 +482,55 @@ int delegation_chains_publish(struct delegation_chains *chains, struct message *
 	if (error)
 		return message_error(message, -error, "cannot speak to netfilter: %s",
 				     strerror(-error));
-	forget_unused(chains);
-	return replant(chains, message);
+	error = replant(chains, message);
+	if (!error && chains->in_front)
+		await_packets();
+	return error;
 }
 
-static bool is_used(const struct delegation_chains *chains)
-{
-	for (uint32_t i = 0; chains->actions && i < MAX_ACTIONS; i++)
-		if (chains->actions[i].users)
-			return true;
-	return false;
-}
-
-static void clear(struct delegation_chains *chains)
-{
-	for (uint32_t i = 0; chains->actions && i < MAX_ACTIONS; i++)
-		free_action(&chains->actions[i]);
-	free(chains->nodes);
-	chains->nodes = NULL;
-	chains->n_nodes = 0;
-	chains->published = false;
-	chains->changed = false;
-}
-
-void delegation_chains_settle(struct delegation_chains *chains)
+static void remove_table(struct delegation_chains *chains)
 {
 	struct nft_transaction transaction;
 
-	if (is_used(chains))
-		return;
 	if (chains->published) {
-		if (!await_packets())
-			return;
 		nft_begin(&transaction, &chains->nft, chains->family, TABLE_NAME);
 		nft_destroy_table(&transaction);
 		if (nft_commit(&chains->nft, &transaction))
 			return;
 	}
-	clear(chains);
+	free(chains->nodes);
+	chains->nodes = NULL;
+	chains->n_nodes = 0;
+	chains->published = false;
+	chains->in_front = false;
+	chains->changed = false;
+}
+
+/* What cannot be removed now is removed next time. */
+void delegation_chains_settle(struct delegation_chains *chains)
+{
+	bool used =
+		delegated_list_used(&chains->actions) || delegated_list_used(&chains->conditions);
+	struct message message = {""};
+
+	if (!delegated_list_unused(&chains->actions) && !delegated_list_unused(&chains->conditions))
+		return;
+	if (chains->published && !await_packets())
+		return;
+	delegated_list_forget(&chains->actions);
+	delegated_list_forget(&chains->conditions);
+	if (!used)
+		remove_table(chains);
+	else if (chains->published && replant(chains, &message))
+		fprintf(stderr, "bpf-iptablesd: %s\n", message.text);
+	nft_await_removal();
 }
 
 void delegation_chains_close(struct delegation_chains *chains)
 {
 	/* The table is gone with its owner. */
 	nft_close(&chains->nft);
-	clear(chains);
-	free(chains->actions);
-	chains->actions = NULL;
+	free(chains->nodes);
+	delegated_list_free(&chains->actions);
+	delegated_list_free(&chains->conditions);
 }

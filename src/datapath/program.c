@@ -13,7 +13,7 @@
 
 /* The kernel refuses a priority that another hook of the same place has: try some. */
 #define PRIORITY_TRIES 16
-#define PRIORITY_STEP  2
+#define PRIORITY_STEP  3
 
 static const unsigned int hook_numbers[ARENA_HOOKS] = {
 	[ARENA_INPUT] = NF_INET_LOCAL_IN,
@@ -169,7 +169,7 @@ static int attach_at(struct program *program, enum arena_family family, int prio
 
 int program_attach(struct program *program, enum arena_family family, struct message *message)
 {
-	int priority = NF_IP_PRI_FILTER, error = -EBUSY;
+	int priority = NF_IP_PRI_FILTER + 1, error = -EBUSY;
 
 	for (int i = 0; i < PRIORITY_TRIES && error == -EBUSY; i++) {
 		priority -= PRIORITY_STEP;
@@ -179,7 +179,7 @@ int program_attach(struct program *program, enum arena_family family, struct mes
 		return message_error(message, EBUSY,
 				     "cannot attach to the netfilter hooks: the priorities from %d "
 				     "to %d are all taken by others (see `nft list hooks`)",
-				     priority, NF_IP_PRI_FILTER - PRIORITY_STEP);
+				     priority, NF_IP_PRI_FILTER + 1 - PRIORITY_STEP);
 	if (error)
 		return message_error(message, -error, "cannot attach to the netfilter hooks: %s",
 				     strerror(-error));

@@ -31,8 +31,8 @@ int program_fd(const struct program *program, enum arena_family family);
 
 /*
  * Attaches the program of @family to its three hooks, all of them or none, at a priority that
- * nobody else has, next to iptables' own filter table; the priority behind it is for the chains to
- * which it delegates (datapath/delegation.h). EBUSY if there is none.
+ * nobody else has, next to iptables' own filter table; the priorities in front of and behind it are
+ * for the chains to which it delegates (datapath/delegation.h). EBUSY if there is none.
  */
 int program_attach(struct program *program, enum arena_family family, struct message *message);
 

@@ -177,6 +177,20 @@ int nft_commit(struct nft_connection *connection, struct nft_transaction *transa
 	return error;
 }
 
+/*
+ * The work is waited for when a socket of nftables' is closed (nf_tables_api.c nft_rcv_nl_event()):
+ * a passing one is enough.
+ */
+void nft_await_removal(void)
+{
+	struct mnl_socket *passing = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+
+	if (!passing)
+		return;
+	mnl_socket_bind(passing, 0, MNL_SOCKET_AUTOPID);
+	mnl_socket_close(passing);
+}
+
 static void put_table_change(struct nft_transaction *transaction, uint16_t type, uint16_t flags,
 			     uint32_t table_flags)
 {

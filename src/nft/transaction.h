@@ -47,6 +47,13 @@ void nft_begin(struct nft_transaction *transaction, const struct nft_connection 
  */
 int nft_commit(struct nft_connection *connection, struct nft_transaction *transaction);
 
+/*
+ * nftables takes a removed rule apart later, in a work queue, and until then keeps what it holds
+ * (it tracks connections, uses an ipset ...). When this returns, that is over for all that were
+ * removed.
+ */
+void nft_await_removal(void);
+
 /* The table, if it is there; a persistent one outlives its connection. */
 void nft_destroy_table(struct nft_transaction *transaction);
 void nft_new_table(struct nft_transaction *transaction, bool persistent);

@@ -14,7 +14,7 @@ static const struct extension *const extensions[] = {
 	&extension_rt,        &extension_hbh,       &extension_dst,         &extension_mh,
 	&extension_eui64,     &extension_log,       &extension_reject,      &extension_reject6,
 	&extension_nflog,     &extension_audit,     &extension_nfqueue_3,   &extension_nfqueue_2,
-	&extension_nfqueue_1, &extension_nfqueue_0,
+	&extension_nfqueue_1, &extension_nfqueue_0, &extension_set,
 };
 
 static bool is_named(const struct extension *extension, enum extension_kind kind, const char *name,

@@ -24,11 +24,17 @@ enum extension_kind {
 	EXTENSION_TARGET,
 };
 
-/* Targets that the kernel's own code carries out, behind the hook: docs/delegation.md. */
+/* What the kernel's own code does in our place: docs/delegation.md. */
 enum extension_delegation {
 	DELEGATION_NONE,
-	DELEGATION_CONTINUES, /* and the packet goes on to the next rule */
-	DELEGATION_ENDS,      /* and the packet has met its last rule */
+	/* A target, carried out behind the hook ... */
+	DELEGATION_CONTINUES, /* ... and the packet goes on to the next rule */
+	DELEGATION_ENDS,      /* ... and the packet has met its last rule */
+	/*
+	 * A match, evaluated in front of the hook for every packet. It must not drop any, nor look
+	 * at what rules can change, nor, but for what observe() says, have an effect.
+	 */
+	DELEGATION_CONDITION,
 };
 
 /* What a packet can be answered with (enum nft_reject_types and the ICMP code, linux/icmp.h). */
@@ -78,6 +84,14 @@ struct extension {
 	 */
 	void (*reject)(const struct rule_context *context, const void *payload,
 		       struct rejection *ret_rejection);
+
+	/*
+	 * A delegated match that has an effect, too, on what it finds, if a packet gets to it:
+	 * takes that, and the inversion, out of @payload. Stores what it has taken. The match as it
+	 * stands in the rule is then evaluated once more behind the hook, for the packets that got
+	 * there and for which it finds something. May be NULL.
+	 */
+	void (*observe)(void *payload, bool *ret_effect, bool *ret_inverted);
 };
 
 /* NULL if there is none of this kind, name and revision for the family. */

@@ -130,36 +130,6 @@ static int check_payload(const struct extension *extension, const struct referen
 	return extension->check ? extension->check(context, reference->payload, message) : 0;
 }
 
-static int check_extension(struct checker *checker, const struct reference *reference,
-			   const struct rule_context *context)
-{
-	const struct extension *extension = NULL;
-	int r;
-
-	r = find_extension(checker, reference, &extension);
-	if (r < 0)
-		return r;
-	r = check_payload(extension, reference, context, checker->message);
-	if (r < 0) {
-		message_prefix(checker->message, "%s \"%s\"", kind_names[reference->kind],
-			       reference->name);
-		return r;
-	}
-	if (extension->conntrack)
-		checker->ruleset->conntrack = true;
-	return 0;
-}
-
-static const struct xt_entry_match *first_match(const struct family *family, const uint8_t *entry)
-{
-	return (const struct xt_entry_match *)(entry + family->entry_size);
-}
-
-static const struct xt_entry_match *next_match(const struct xt_entry_match *match)
-{
-	return (const struct xt_entry_match *)((const uint8_t *)match + match->u.match_size);
-}
-
 static bool is_delegate(const struct delegate *delegate, const struct extension *extension,
 			const struct rule_context *context, const void *payload)
 {
@@ -169,22 +139,32 @@ static bool is_delegate(const struct delegate *delegate, const struct extension 
 	       memcmp(delegate->payload, payload, extension->size) == 0;
 }
 
-/* The number of the delegate, counted from 1 on, or a negative errno. */
-static int find_delegate(struct checker *checker, const struct extension *extension,
-			 const struct rule_context *context, const void *payload)
+static struct delegate *find_delegate(const struct ruleset *ruleset,
+				      const struct extension *extension,
+				      const struct rule_context *context, const void *payload)
+{
+	for (uint32_t i = 0; i < ruleset->n_delegates; i++)
+		if (is_delegate(&ruleset->delegates[i], extension, context, payload))
+			return &ruleset->delegates[i];
+	return NULL;
+}
+
+/* The place of the delegate, counted from 1 on, or a negative errno. */
+static int add_delegate(struct checker *checker, const struct extension *extension,
+			const struct rule_context *context, const void *payload)
 {
 	struct ruleset *ruleset = checker->ruleset;
+	struct delegate *delegate = find_delegate(ruleset, extension, context, payload);
 	uint32_t n = ruleset->n_delegates;
 
-	for (uint32_t i = 0; i < n; i++) {
-		if (!is_delegate(&ruleset->delegates[i], extension, context, payload))
-			continue;
-		ruleset->delegates[i].context.hooks |= context->hooks;
-		return (int)i + 1;
+	if (delegate) {
+		delegate->context.hooks |= context->hooks;
+		return (int)(delegate - ruleset->delegates) + 1;
 	}
 	if (n == MAX_DELEGATES)
 		return message_error(checker->message, E2BIG,
-				     "more than %u different targets for the kernel",
+				     "more than %u different matches and targets are left to "
+				     "the kernel",
 				     MAX_DELEGATES);
 	if (!(n & (n - 1))) {
 		struct delegate *delegates =
@@ -203,6 +183,40 @@ static int find_delegate(struct checker *checker, const struct extension *extens
 	return (int)n + 1;
 }
 
+static int check_extension(struct checker *checker, const struct reference *reference,
+			   const struct rule_context *context)
+{
+	const struct extension *extension = NULL;
+	int r;
+
+	r = find_extension(checker, reference, &extension);
+	if (r < 0)
+		return r;
+	r = check_payload(extension, reference, context, checker->message);
+	if (r < 0) {
+		message_prefix(checker->message, "%s \"%s\"", kind_names[reference->kind],
+			       reference->name);
+		return r;
+	}
+	if (extension->conntrack)
+		checker->ruleset->conntrack = true;
+	if (extension->delegation == DELEGATION_CONDITION && context->hooks) {
+		r = add_delegate(checker, extension, context, reference->payload);
+		return r < 0 ? r : 0;
+	}
+	return 0;
+}
+
+static const struct xt_entry_match *first_match(const struct family *family, const uint8_t *entry)
+{
+	return (const struct xt_entry_match *)(entry + family->entry_size);
+}
+
+static const struct xt_entry_match *next_match(const struct xt_entry_match *match)
+{
+	return (const struct xt_entry_match *)((const uint8_t *)match + match->u.match_size);
+}
+
 /* What rules delegate to the kernel is noted, if a packet can get to them. */
 static int note_delegate(struct checker *checker, uint32_t index,
 			 const struct rule_context *context)
@@ -216,7 +230,7 @@ static int note_delegate(struct checker *checker, uint32_t index,
 
 	if (!extension->delegation || !context->hooks)
 		return 0;
-	number = find_delegate(checker, extension, context, target->data);
+	number = add_delegate(checker, extension, context, target->data);
 	if (number < 0)
 		return number;
 	checker->ruleset->entries[index].delegate = (uint16_t)number;
@@ -307,6 +321,26 @@ int ruleset_check_rules(struct ruleset *ruleset, struct message *message)
 	return check_heads(&checker);
 }
 
+/* A rule that no packet can get to has nothing delegated. */
+static void compile_condition(const struct ruleset *ruleset, const struct extension *extension,
+			      const struct rule_context *context, const void *payload,
+			      struct predicate *predicate)
+{
+	const struct delegate *delegate = find_delegate(ruleset, extension, context, payload);
+	struct residual_delegated operand;
+
+	if (!delegate) {
+		predicate_never(predicate);
+		return;
+	}
+	operand = (struct residual_delegated){
+		.condition = delegate->condition,
+		.action = delegate->action,
+		.inverted = delegate->inverted,
+	};
+	predicate_residual(predicate, RESIDUAL_DELEGATED, &operand, sizeof(operand));
+}
+
 void ruleset_compile_entry(const struct ruleset *ruleset, uint32_t index,
 			   struct predicate *predicate)
 {
@@ -325,7 +359,9 @@ void ruleset_compile_entry(const struct ruleset *ruleset, uint32_t index,
 			extension_find(EXTENSION_MATCH, match->u.user.name, match->u.user.revision,
 				       ruleset->family);
 
-		if (extension->compile)
+		if (extension->delegation == DELEGATION_CONDITION)
+			compile_condition(ruleset, extension, &context, match->data, predicate);
+		else if (extension->compile)
 			extension->compile(&context, match->data, predicate);
 	}
 }

@@ -44,7 +44,7 @@ struct entry {
 	uint32_t target;   /* VERDICT_JUMP, VERDICT_GOTO: index of the chain */
 	uint8_t kind;      /* enum entry_kind */
 	uint8_t verdict;   /* enum verdict */
-	uint16_t delegate; /* of the ruleset's, counted from 1 on; 0: none */
+	uint16_t delegate; /* the target's place, counted from 1 on; 0: none */
 };
 
 #define CHAIN_NO_HOOK (-1)
@@ -64,14 +64,16 @@ struct chain {
 };
 
 /*
- * A target that is delegated to the kernel. Rules with equal ones share it; what it is delegated
- * under is not known here.
+ * A target or a match that is delegated to the kernel. Rules with equal ones share it. Its numbers
+ * are given to it before the rules are compiled: datapath/delegation.h.
  */
 struct delegate {
 	const struct extension *extension;
 	const void *payload;         /* in the blob */
 	struct rule_context context; /* the hooks are those of all of its rules */
-	uint16_t number;             /* by which eBPF knows it: see datapath/delegation.h */
+	uint16_t action;    /* by which eBPF knows what is to be done behind the hook; 0: nothing */
+	uint16_t condition; /* and what is found out in front of it */
+	bool inverted;      /* the match holds if the condition does not */
 };
 
 #define MAX_DELEGATES 4095u

@@ -16,6 +16,7 @@ extern const struct extension extension_nfqueue_2;
 extern const struct extension extension_nfqueue_3;
 extern const struct extension extension_reject;
 extern const struct extension extension_reject6;
+extern const struct extension extension_set;
 
 extern const struct extension extension_comment;
 extern const struct extension extension_conntrack_1;
