@@ -70,7 +70,7 @@ struct residual_delegated {
 	__u32 condition;
 	__u32 inverted; /* the predicate is true if the condition does not hold */
 	__u32 action;   /* to be done if it does, or 0 */
-	__u32 unused;
+	__u32 always;   /* to be done if it does not, too */
 };
 
 /* Flags of residual_conntrack: which conditions, and which of them are inverted. */

@@ -122,19 +122,19 @@ enum docket_condition {
 	DOCKET_CONDITION_UNKNOWN, /* there was no room for a docket */
 };
 
-/* Does @condition hold? If so, and if it is not 0, @action is to be done. */
-GLOBAL int docket_condition(__u64 packet, __u32 condition, __u32 action)
+/* Does @condition hold? If so, or if @always, @action (0: none) is to be done. */
+GLOBAL int docket_condition(__u64 packet, __u32 condition, __u32 action, __u32 always)
 {
 	__u32 number = find_begun_docket(packet);
+	bool holds;
 
 	condition %= DOCKET_CONDITIONS;
 	if (!number)
 		return DOCKET_CONDITION_UNKNOWN;
-	if (!(docket_at(number)->condition[condition / 64] >> condition % 64 & 1))
-		return DOCKET_CONDITION_FAILS;
-	if (action)
+	holds = docket_at(number)->condition[condition / 64] >> condition % 64 & 1;
+	if (action && (holds || always))
 		delegate_action(packet, number, action);
-	return DOCKET_CONDITION_HOLDS;
+	return holds ? DOCKET_CONDITION_HOLDS : DOCKET_CONDITION_FAILS;
 }
 
 /*

@@ -90,7 +90,7 @@ INLINE int delegated_result(SOURCE *ctx, const struct residual_delegated ARENA *
 
 	if (SOURCE_DELEGATES && arena_root()->dockets)
 		result = docket_condition(source_packet(ctx), delegated->condition,
-					  delegated->action);
+					  delegated->action, delegated->always);
 	if (result == DOCKET_CONDITION_UNKNOWN)
 		return RESIDUALS_BOUND;
 	return (result == DOCKET_CONDITION_HOLDS) != !!delegated->inverted ? RESIDUALS_MATCH

@@ -41,7 +41,7 @@ static int add_condition(struct delegation_chains *chains, struct delegate *dele
 {
 	const struct extension *extension = delegate->extension;
 	_cleanup_free_ void *payload = calloc(1, delegated_payload_size(extension));
-	bool effect = false;
+	enum match_effect effect = MATCH_NO_EFFECT;
 	int number;
 
 	if (!payload)
@@ -55,7 +55,8 @@ static int add_condition(struct delegation_chains *chains, struct delegate *dele
 		return number;
 	delegate->condition = (uint16_t)number;
 	delegate->action = 0;
-	if (!effect)
+	delegate->always = effect == MATCH_EFFECT_ALWAYS;
+	if (effect == MATCH_NO_EFFECT)
 		return 0;
 	number =
 		delegated_list_add(&chains->actions, delegate, delegate->payload, &chains->changed);

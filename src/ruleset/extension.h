@@ -37,6 +37,13 @@ enum extension_delegation {
 	DELEGATION_CONDITION,
 };
 
+/* Which packets a match has an effect for, beyond saying yes or no. */
+enum match_effect {
+	MATCH_NO_EFFECT,
+	MATCH_EFFECT_IF_TRUE, /* without the inversion */
+	MATCH_EFFECT_ALWAYS,
+};
+
 /* What a packet can be answered with (enum nft_reject_types and the ICMP code, linux/icmp.h). */
 struct rejection {
 	bool silent; /* not at all */
@@ -86,12 +93,12 @@ struct extension {
 		       struct rejection *ret_rejection);
 
 	/*
-	 * A delegated match that has an effect, too, on what it finds, if a packet gets to it:
-	 * takes that, and the inversion, out of @payload. Stores what it has taken. The match as it
-	 * stands in the rule is then evaluated once more behind the hook, for the packets that got
-	 * there and for which it finds something. May be NULL.
+	 * A delegated match that has an effect, too, if a packet gets to it: takes that, and the
+	 * inversion, out of @payload, and stores what it has taken. The match as it stands in the
+	 * rule is then evaluated once more behind the hook, for the packets that got there, if
+	 * there is an effect on them. May be NULL.
 	 */
-	void (*observe)(void *payload, bool *ret_effect, bool *ret_inverted);
+	void (*observe)(void *payload, enum match_effect *ret_effect, bool *ret_inverted);
 };
 
 /* NULL if there is none of this kind, name and revision for the family. */

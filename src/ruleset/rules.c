@@ -336,6 +336,7 @@ static void compile_condition(const struct ruleset *ruleset, const struct extens
 	operand = (struct residual_delegated){
 		.condition = delegate->condition,
 		.action = delegate->action,
+		.always = delegate->always,
 		.inverted = delegate->inverted,
 	};
 	predicate_residual(predicate, RESIDUAL_DELEGATED, &operand, sizeof(operand));

@@ -74,6 +74,7 @@ struct delegate {
 	uint16_t action;    /* by which eBPF knows what is to be done behind the hook; 0: nothing */
 	uint16_t condition; /* and what is found out in front of it */
 	bool inverted;      /* the match holds if the condition does not */
+	bool always;        /* the action is to be done even if the condition does not hold */
 };
 
 #define MAX_DELEGATES 4095u

@@ -34,11 +34,14 @@ static int check(const struct rule_context *context, const void *payload, struct
 	return 0;
 }
 
-static void observe(void *payload, bool *ret_effect, bool *ret_inverted)
+/* With --return-nomatch ip_set_test() counts before it says no. */
+static void observe(void *payload, enum match_effect *ret_effect, bool *ret_inverted)
 {
 	struct xt_set_info_match_v4 *info = payload;
 
-	*ret_effect = counts(info);
+	*ret_effect = !counts(info)                             ? MATCH_NO_EFFECT
+		      : info->flags & IPSET_FLAG_RETURN_NOMATCH ? MATCH_EFFECT_ALWAYS
+								: MATCH_EFFECT_IF_TRUE;
 	*ret_inverted = info->match_set.flags & IPSET_INV_MATCH;
 	info->flags |= SKIP_COUNTERS;
 	info->match_set.flags &= (uint8_t)~IPSET_INV_MATCH;

@@ -91,11 +91,13 @@ class Namespace:
 
     def inside(self, make: Callable[[], object]) -> object:
         """What @make returns, called in this namespace."""
-        enter(f"/proc/{self.pid}/ns/net")
-        try:
-            return make()
-        finally:
-            enter(f"/proc/{os.getpid()}/ns/net")
+        with open("/proc/thread-self/ns/net") as home:
+            enter(f"/proc/{self.pid}/ns/net")
+            try:
+                return make()
+            finally:
+                if libc.setns(home.fileno(), CLONE_NEWNET) != 0:
+                    raise OSError(ctypes.get_errno(), "setns")
 
     def packet_socket(self, device: str, receive: bool = False) -> socket.socket:
         def make() -> socket.socket:
