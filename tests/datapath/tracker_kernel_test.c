@@ -15,6 +15,7 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -392,6 +393,58 @@ static void test_other_packets(void **state)
 	}
 }
 
+/* Of a new namespace: nobody has set any. */
+static unsigned int kernel_timeout(const char *name)
+{
+	_cleanup_free_ char *path = NULL;
+	unsigned int seconds = 0;
+	FILE *file;
+
+	assert_true(asprintf(&path, "/proc/sys/net/netfilter/nf_conntrack_%s", name) > 0);
+	file = fopen(path, "re");
+	if (!file || fscanf(file, "%u", &seconds) != 1) /* NOLINT(cert-err34-c): of the kernel */
+		fail_msg("cannot read %s", path);
+	fclose(file);
+	return seconds;
+}
+
+static void test_timeouts(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned int index;
+	} timeouts[] = {
+		{"tcp_timeout_syn_sent", TRACKER_TCP_SYN_SENT},
+		{"tcp_timeout_syn_sent", TRACKER_TCP_SYN_SENT2}, /* it has no name of its own */
+		{"tcp_timeout_syn_recv", TRACKER_TCP_SYN_RECV},
+		{"tcp_timeout_established", TRACKER_TCP_ESTABLISHED},
+		{"tcp_timeout_fin_wait", TRACKER_TCP_FIN_WAIT},
+		{"tcp_timeout_close_wait", TRACKER_TCP_CLOSE_WAIT},
+		{"tcp_timeout_last_ack", TRACKER_TCP_LAST_ACK},
+		{"tcp_timeout_time_wait", TRACKER_TCP_TIME_WAIT},
+		{"tcp_timeout_close", TRACKER_TCP_CLOSE},
+		{"tcp_timeout_max_retrans", TRACKER_TIMEOUT_TCP_REPEATED},
+		{"tcp_timeout_unacknowledged", TRACKER_TIMEOUT_TCP_UNACKNOWLEDGED},
+		{"udp_timeout", TRACKER_TIMEOUT_UDP},
+		{"udp_timeout_stream", TRACKER_TIMEOUT_UDP_STREAM},
+		{"icmp_timeout", TRACKER_TIMEOUT_ICMP},
+		{"icmpv6_timeout", TRACKER_TIMEOUT_ICMP},
+		{"generic_timeout", TRACKER_TIMEOUT_GENERIC},
+	};
+	struct tracker_fixture *fixture = *state;
+	const struct tracker_settings *ours = &fixture->tracker.shared->settings;
+
+	for (size_t i = 0; i < ARRAY_SIZE(timeouts); i++) {
+		unsigned int expected = kernel_timeout(timeouts[i].name);
+
+		if (ours->timeout[timeouts[i].index] != expected)
+			fail_msg("%s: expected %u seconds, got %u", timeouts[i].name, expected,
+				 ours->timeout[timeouts[i].index]);
+	}
+	assert_int_equal(ours->tcp_maximum_repetitions, kernel_timeout("tcp_max_retrans"));
+	assert_int_equal(ours->tcp_loose, kernel_timeout("tcp_loose"));
+}
+
 static int set_up(void **state)
 {
 	const char *seed = getenv("BPF_IPTABLES_SEED"), *flows = getenv("BPF_IPTABLES_FLOWS");
@@ -417,6 +470,7 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_timeouts),
 		cmocka_unit_test(test_tcp_packets),
 		cmocka_unit_test(test_other_packets),
 	};

@@ -267,45 +267,6 @@ static void test_day(void **state)
 	tracker_await_empty(fixture);
 }
 
-/* Each state's own time, to the second. */
-static void test_tcp_timeouts(void **state)
-{
-	static const struct {
-		const char *name;
-		unsigned int seconds;
-		int packets; /* of those below */
-	} times[] = {
-		{"SYN_SENT", 120, 1},       {"SYN_RECV", 60, 2},   {"ESTABLISHED", 432000, 3},
-		{"unacknowledged", 300, 4}, {"FIN_WAIT", 120, 5},  {"CLOSE_WAIT", 60, 6},
-		{"LAST_ACK", 30, 7},        {"TIME_WAIT", 120, 8}, {"CLOSE", 10, 9},
-	};
-	struct tracker_fixture *fixture = *state;
-
-	for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
-		struct tracker_packet packets[] = {
-			client(1, SYN, 0, 0),        server(1, SYN | ACK, 0, 1),
-			client(1, ACK, 1, 1),        client(1, ACK, 1, 1),
-			client(1, FIN | ACK, 11, 1), server(1, ACK, 1, 12),
-			server(1, FIN | ACK, 1, 12), client(1, ACK, 12, 2),
-			client(1, RST, 12, 0),
-		};
-		struct tracker_listed listed = {};
-
-		packets[3].length += 10;
-		if (times[i].packets < 5)
-			packets[4] = packets[5] = packets[3];
-		for (int early = 1; early >= 0; early--) {
-			tracker_fixture_reset(state);
-			for (int j = 0; j < times[i].packets; j++)
-				assert_int_not_equal(run(fixture, packets[j]), INVALID);
-			tracker_wait(fixture, times[i].seconds - (early ? 1 : 0));
-			if (tracker_alive(fixture, &listed) != (early ? 1u : 0u))
-				fail_msg("%s does not last %u seconds", times[i].name,
-					 times[i].seconds);
-		}
-	}
-}
-
 struct hammer {
 	struct tracker_fixture *fixture;
 	const struct tracker_packet *packets;
@@ -473,17 +434,11 @@ static void test_cost(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_flood_of_syns),
-		TEST(test_flood_with_answers),
-		TEST(test_oldest_goes),
-		TEST(test_full),
-		TEST(test_void_tickets),
-		TEST(test_collection),
-		TEST(test_day),
-		TEST(test_tcp_timeouts),
-		TEST(test_two_ends),
-		TEST(test_two_cpus),
-		TEST(test_two_cpus_in_little_room),
+		TEST(test_flood_of_syns), TEST(test_flood_with_answers),
+		TEST(test_oldest_goes),   TEST(test_full),
+		TEST(test_void_tickets),  TEST(test_collection),
+		TEST(test_day),           TEST(test_two_ends),
+		TEST(test_two_cpus),      TEST(test_two_cpus_in_little_room),
 		TEST(test_cost),
 	};
 
