@@ -12,6 +12,7 @@ from measure.traffic import OPPOSITE, Rule, Ruleset
 HOOK_NUMBERS = {"INPUT": "1", "FORWARD": "2", "OUTPUT": "3"}
 VERDICT_NUMBERS = {"DROP": "0", "ACCEPT": "1"}
 ESTABLISHED = "-m conntrack --ctstate ESTABLISHED -j ACCEPT"
+NEW = "-p tcp -m tcp --dport {} -m conntrack --ctstate NEW -j ACCEPT"
 
 Load = Callable[[Bench, Namespace, Ruleset], None]
 SetPolicy = Callable[[Bench, Namespace, str, str], None]
@@ -26,6 +27,7 @@ class Firewall(NamedTuple):
     command: str  # without which it cannot be measured; "" for what is built here
     load: Load  # the policy is the opposite of the rules' target
     set_policy: SetPolicy
+    on_devices: bool = False  # whether packets are judged before IP's counters see them
 
     def has_policy(self) -> bool:
         return self.set_policy is not keep_policy
@@ -48,6 +50,8 @@ def iptables_text(ruleset: Ruleset, lines: list[str] | None = None) -> str:
         lines = [iptables_rule(rule, ruleset.target) for rule in ruleset.rules]
     if ruleset.established:
         lines.insert(0, ESTABLISHED)
+    if ruleset.service:
+        lines.append(NEW.format(ruleset.service))
     policies = {hook: "ACCEPT" for hook in HOOK_NUMBERS}
     policies[ruleset.hook] = OPPOSITE[ruleset.target]
     return "\n".join(["*filter", *(f":{hook} {policy} [0:0]" for hook, policy in policies.items()),
@@ -66,11 +70,12 @@ def nft_match(rule: Rule) -> str:
 
 
 def nft_text(ruleset: Ruleset, lines: list[str], declarations: list[str] = []) -> str:
-    established = ["ct state established counter accept"] if ruleset.established else []
+    first = ["ct state established counter accept"] if ruleset.established else []
+    last = [f"tcp dport {ruleset.service} ct state new counter accept"] if ruleset.service else []
     policy = OPPOSITE[ruleset.target].lower()
     return "\n".join(["table ip filter {", *declarations, f"chain {ruleset.hook} {{",
                       f"type filter hook {ruleset.hook.lower()} priority 0; policy {policy};",
-                      *established, *lines, "}", "}", ""])
+                      *first, *lines, *last, "}", "}", ""])
 
 
 class Key(NamedTuple):

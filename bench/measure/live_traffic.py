@@ -27,11 +27,18 @@ LEAST_RECEIVED = 0.9  # of the packets that were sent
 MOST_STRAY = 16  # packets of the stack's own (IGMP)
 SHARE_TOLERANCE = 0.02  # of the packets, where some pass and some do not: tables end anywhere
 
+# Behind INPUT's filters, for packets that nobody in the namespace would know what to do with.
+DRAIN = """
+table ip drain {
+    chain input { type filter hook input priority 50; meta l4proto tcp counter drop; }
+}
+"""
+
 SINKS = ("dummy", "ifb")  # devices that drop what is sent to them; kernels have one or the other
 
-# All that a firewall forwards or sends goes to the sink; all of 192.168.1.0/24 is itself if it
-# does not forward, and of 192.168.0.0/24 if it sends.
-ROUTES = {"INPUT": "ip route add local 192.168.1.0/24 dev lo",
+# All that a firewall forwards or sends goes to the sink; 192.168.1.1 and some that follow are its
+# own addresses if it does not forward, and all of 192.168.0.0/24 if it sends.
+ROUTES = {"INPUT": "for last in $(seq 1 20); do ip address add 192.168.1.$last/32 dev lo; done",
           "FORWARD": f"ip route add default dev {SINK}",
           "OUTPUT": f"ip route add local 192.168.0.0/24 dev lo; ip route add default dev {SINK}"}
 
@@ -54,6 +61,7 @@ class Cell:
     place: Namespace
     senders: list[Sender]
     policy: str
+    drains: bool = False  # TCP packets that have come through
 
     def set_policy(self, bench: Bench, policy: str) -> None:
         if policy != self.policy:
@@ -131,15 +139,17 @@ def add_sink(place: Namespace) -> None:
 
 
 def make_cell(bench: Bench, firewall: Firewall, ruleset: Ruleset, stack: contextlib.ExitStack,
-              senders: int = 1) -> Cell:
+              senders: int = 1, drains: bool = False) -> Cell:
     place = stack.enter_context(namespace())
     prepare(place, ruleset.hook)
     if ruleset.hook == "OUTPUT":
         senders = 0
     cell = Cell(firewall, ruleset, place,
                 [connect(place, number, stack) for number in range(senders)],
-                OPPOSITE[ruleset.target])
+                OPPOSITE[ruleset.target], drains)
     firewall.load(bench, place, ruleset)
+    if drains:
+        place.run("nft", "-f", "-", text=DRAIN)
     return cell
 
 
@@ -150,20 +160,31 @@ def counters(text: str, protocol: str) -> dict[str, int]:
     return dict(zip(names, map(int, values)))
 
 
-def sink_packets(cell: Cell) -> int:
-    """What came to the sink: which of the two counters has it depends on the kind of device."""
+def device_packets(cell: Cell, device: str) -> tuple[int, int]:
+    """How many it has received, and sent."""
     for line in in_namespace_of(cell.place.pid, "net/dev").splitlines():
         name, _, values = line.partition(":")
-        if name.strip() == SINK:
-            return int(values.split()[1]) + int(values.split()[9])
-    return 0
+        if name.strip() == device:
+            return int(values.split()[1]), int(values.split()[9])
+    return 0, 0
+
+
+def drained(cell: Cell) -> int:
+    if not cell.drains:
+        return 0
+    words = cell.place.run("nft", "list", "chain", "ip", "drain", "input").split()
+    return int(words[words.index("packets") + 1])
 
 
 def received_and_passed(cell: Cell) -> tuple[int, int]:
-    """How many packets came to the IP layer so far, and how many the filter let through."""
+    """How many packets came to the filter so far (the IP layer, or the device), and how many it let
+    through."""
     text = in_namespace_of(cell.place.pid, "net/snmp")
     udp = counters(text, "Udp")
-    passed = sink_packets(cell) + udp["InDatagrams"] + udp["NoPorts"]
+    # Which of the sink's two counters has them depends on the kind of device.
+    passed = sum(device_packets(cell, SINK)) + udp["InDatagrams"] + udp["NoPorts"] + drained(cell)
+    if cell.firewall.on_devices:
+        return device_packets(cell, f"{RECEIVER}_0")[0], passed
     return counters(text, "Ip")["InReceives"], passed
 
 
@@ -228,14 +249,15 @@ class Section:
     """Cells and cases of one section; knows where the flow tables are, and the floors."""
 
     def __init__(self, bench: Bench, name: str, stack: contextlib.ExitStack,
-                 floor: Firewall = FLOOR) -> None:
+                 floor: Firewall = FLOOR, drains: bool = False) -> None:
         self.bench, self.name, self.stack, self.floor = bench, name, stack, floor
+        self.drains = drains
         self.directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         self.cases: list[Case] = []
         self.floor_cells: dict[tuple[str, str], Cell] = {}
 
     def cell(self, firewall: Firewall, ruleset: Ruleset, senders: int = 1) -> Cell:
-        return make_cell(self.bench, firewall, ruleset, self.stack, senders)
+        return make_cell(self.bench, firewall, ruleset, self.stack, senders, self.drains)
 
     def floor_cell(self, hook: str, target: str) -> Cell:
         if (hook, target) not in self.floor_cells:

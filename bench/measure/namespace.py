@@ -70,11 +70,14 @@ class Namespace:
                           f"{done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
 
-    def start(self, *arguments: str) -> subprocess.Popen:
-        """Starts what says that it is ready in its first line, and stays until close()."""
+    def start(self, *arguments: str, text: str = "") -> subprocess.Popen:
+        """Starts what says that it is ready in its first line, and stays until close(); its input
+        begins with @text."""
         process = subprocess.Popen(self.command(*arguments), stdin=subprocess.PIPE,
                                    stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
         self.processes.append(process)
+        process.stdin.write(text)
+        process.stdin.flush()
         line = process.stdout.readline()
         if "ready" not in line:
             raise Failure(f"{arguments[0]} did not start: {line.strip()}")

@@ -15,9 +15,11 @@ from measure.results import Row, compared, different, having, number, read  # no
 
 OURS = "bpf-iptables"
 # Those firewalls that are compared everywhere have the same colours everywhere.
-COLORS = {OURS: "tab:blue", "iptables-legacy": "tab:red", "iptables-nft": "tab:orange",
+COLORS = {OURS: "tab:blue", "bpf-iptables tc": "tab:cyan", "bpf-iptables xdp": "navy",
+          "iptables-legacy": "tab:red", "iptables-nft": "tab:orange",
           "nft rules": "tab:green", "nft verdict map": "tab:purple", "floor": "tab:gray",
-          "empty program": "tab:gray"}
+          "empty program": "tab:gray", "none": "lightgray", "XDP_DROP": "black",
+          "TC drop": "dimgray", "XDP hash map": "tab:pink"}
 
 NET = "net ns per packet"
 Point = tuple[float, float]
@@ -165,6 +167,35 @@ class Plots:
             self.save("packet", "bpf-iptables: the program alone, the same packet again and again",
                       draw)
 
+    def devices(self, section: str, what: str) -> None:
+        """All of a packet's cost, as what devices spare is in front of netfilter."""
+        rows = read(self.results, section)
+        if not rows:
+            return
+        for row in rows:
+            row["case"] = f"{row['hook']}, {row['traffic']}; {row['rules']} rules"
+
+        def draw(axes: Axes) -> None:
+            draw_bars(axes, rows, "case", "firewall", "median_ns")
+            if max(number(row, "median_ns") or 0 for row in rows) > 1000:
+                axes.set_xscale("log")
+            axes.set_xlabel("ns per packet")
+
+        self.save(section, what, draw, height=2 + 0.8 * len(different(rows, "case")))
+
+    def requests(self) -> None:
+        rows = read(self.results, "requests")
+        if not rows:
+            return
+        for row in rows:
+            row["case"] = f"{row['hook']}, {row['rules']} rules"
+
+        def draw(axes: Axes) -> None:
+            draw_bars(axes, rows, "case", "firewall", "rate")
+            axes.set_xlabel("HTTP requests per second of one CPU")
+
+        self.save("requests", "A connection for each request, stateful rules", draw, height=6)
+
     def update(self) -> None:
         rows = read(self.results, "update_time")
 
@@ -199,6 +230,10 @@ class Plots:
         self.bars("conntrack", "Connection tracking, 1,000 rules")
         self.bars("servers", "Public servers")
         self.bars("overhead", "No rules")
+        self.devices("devices", "Dropped by INPUT, on devices and elsewhere")
+        self.devices("devices-blocklist", "Blocklist, on devices and elsewhere")
+        self.devices("devices-conntrack", "Established connections, 1,000 rules")
+        self.requests()
         self.packet()
         self.rulesets()
         self.update()

@@ -66,6 +66,37 @@ def as_measured(directory: Path, section: str, *more: str) -> Iterator[str]:
                            *(row[name] for name in more)] for row in measured])
 
 
+def on_devices(directory: Path, section: str) -> Iterator[str]:
+    """A table for each hook, traffic and number of rules, with all that a packet costs, what it
+    costs above the floor, and how many times the cost with bpf-iptables at XDP that is."""
+    measured = read(directory, section)
+    for hook, traffic, count in different(measured, "hook", "traffic", "rules"):
+        yield f"{hook}, {traffic}; {rules(count)} rules:\n"
+        yield from table(["filter", "ns", "net ns", "times bpf-iptables xdp"],
+                         [[row["firewall"], with_range(row, "median_ns", "low", "high"), net([row]),
+                           with_range(row, "times", "times_low", "times_high", 2)] for row in
+                          having(measured, hook=hook, traffic=traffic, rules=count)])
+
+
+def rest(directory: Path) -> Iterator[str]:
+    measured = read(directory, "devices-rest")
+    if measured:
+        yield from table(["hook", "net ns"], [[row["hook"], with_range(
+            row, "net_ns", "net_low", "net_high", 1)] for row in measured])
+
+
+def requests(directory: Path) -> Iterator[str]:
+    measured = read(directory, "requests")
+    for hook, count in different(measured, "hook", "rules"):
+        yield f"{hook}, {rules(count)} rules between those that accept:\n"
+        yield from table(["filter", "requests per second", "us of a request",
+                          "times iptables-legacy"],
+                         [[row["firewall"], with_range(row, "rate", "rate_low", "rate_high"),
+                           with_range(row, "us", "us_low", "us_high", 1),
+                           with_range(row, "times", "times_low", "times_high", 2)]
+                          for row in having(measured, hook=hook, rules=count)])
+
+
 def packet(directory: Path) -> Iterator[str]:
     measured = read(directory, "packet_cost")
     if not measured:
@@ -152,7 +183,12 @@ LIVE = {"size": "Ruleset size", "fields": "Rule complexity", "conntrack": "Conne
 def everything(directory: Path) -> Iterator[str]:
     """Each section's under its heading; sections without results are left out."""
     sections = [(title, by_firewall(directory, name)) for name, title in LIVE.items()]
-    sections += [("Two CPUs", as_measured(directory, "cores", "times_one_cpu")),
+    sections += [("Dropped on devices", on_devices(directory, "devices")),
+                 ("Blocked on devices", on_devices(directory, "devices-blocklist")),
+                 ("Established connections on devices", on_devices(directory, "devices-conntrack")),
+                 ("Behind devices", rest(directory)),
+                 ("Connection rate", requests(directory)),
+                 ("Two CPUs", as_measured(directory, "cores", "times_one_cpu")),
                  ("While counters are read", as_measured(directory, "counters", "lost")),
                  ("While rules are changed", as_measured(directory, "updates-traffic", "lost")),
                  ("The program alone", packet(directory)),

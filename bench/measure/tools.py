@@ -28,8 +28,8 @@ class Bench:
     def command(self, name: str) -> str:
         return str(self.build / "src" / "frontend" / name)
 
-    def start_daemon(self, namespace: Namespace) -> subprocess.Popen:
-        return namespace.start(str(self.build / "src" / "daemon" / "bpf-iptablesd"))
+    def start_daemon(self, namespace: Namespace, *options: str) -> subprocess.Popen:
+        return namespace.start(str(self.build / "src" / "daemon" / "bpf-iptablesd"), *options)
 
     def other_cpu(self) -> int | None:
         others = os.sched_getaffinity(0) - {self.cpu}

@@ -56,6 +56,7 @@ class Ruleset:
     target: str  # of all rules: ACCEPT or DROP
     rules: Sequence[Rule] = ()
     established: bool = False  # whether packets of established connections are accepted first
+    service: int = 0  # the TCP port to which new connections are accepted, at the end
     name: str = "five fields"
 
 
