@@ -59,7 +59,8 @@ struct selector_state {
 	__u32 n_prefixes[SELECTOR_FAMILIES];
 	__u32 local_first[SELECTOR_FAMILIES]; /* no rule comes before: from all lookup local */
 	__u32 ipv6_suppress; /* there are IPv6 rules with suppress_prefixlength or _ifgroup */
-	__u32 unused;
+	/* Another one after each change to the table, before it is stamped; never 0 then. */
+	__u32 version;
 };
 
 #define SELECTOR_STAMP(number) (1ull << 32 | (__u32)(number))

@@ -75,6 +75,25 @@ struct {
 	__type(value, struct selector_state);
 } local_state SEC(".maps");
 
+/*
+ * What was found in the table for an IPv4 address of late. No program interrupts another on its
+ * CPU: softirqs are disabled while they run.
+ */
+#define SELECTOR_REMEMBERED 64
+
+struct selector_remembered {
+	__be32 address;
+	__u32 flags;
+	__u32 version; /* of the table: selector_state.version */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SELECTOR_REMEMBERED);
+	__type(key, __u32);
+	__type(value, struct selector_remembered);
+} local_remembered SEC(".maps");
+
 enum selection {
 	SELECTION_NONE,    /* it is not for this device: let it pass */
 	SELECTION_INPUT,   /* judge it by INPUT */
@@ -144,7 +163,9 @@ INLINE enum frame_kind frame_kind_of_xdp(device_t device, __u64 mac)
 {
 	enum frame_kind kind = frame_kind_of_mac(device, mac);
 
-	return kind != FRAME_LINK && device_is_stacked(device) ? FRAME_HOST : kind;
+	if (kind == FRAME_HOST || kind == FRAME_LINK)
+		return kind;
+	return device_is_stacked(device) ? FRAME_HOST : kind;
 }
 
 /* @mac is 0 on devices without Ethernet header. */

@@ -23,6 +23,23 @@ INLINE __u32 local_flags_ipv4(const struct selector_state *state, __be32 address
 	return flags ? *flags : 0;
 }
 
+/* The same, most often without a look at the table. */
+INLINE __u32 remembered_flags_ipv4(const struct selector_state *state, __be32 address)
+{
+	__u32 version = *(const volatile __u32 *)&state->version;
+	__u32 slot = (address ^ address >> 24) % SELECTOR_REMEMBERED;
+	struct selector_remembered *remembered = bpf_map_lookup_elem(&local_remembered, &slot);
+
+	if (!remembered)
+		return local_flags_ipv4(state, address);
+	if (remembered->address != address || remembered->version != version || !version) {
+		remembered->flags = local_flags_ipv4(state, address);
+		remembered->address = address;
+		remembered->version = version;
+	}
+	return remembered->flags;
+}
+
 /* ip_check_mc_rcu() (net/ipv4/igmp.c), but for sources that the member does not want. */
 INLINE bool is_ipv4_member(const struct in_device___network *in_device, __be32 group)
 {
@@ -97,7 +114,7 @@ INLINE enum selection select_ipv4_unicast(void *context, struct selector_packet 
 	if (!state)
 		return SELECTION_UNKNOWN;
 	fresh = state->stamp[SELECTOR_IPV4] == SELECTOR_STAMP(net->ipv4.rt_genid.counter);
-	flags = local_flags_ipv4(state, packet->route.ipv4_dst);
+	flags = remembered_flags_ipv4(state, packet->route.ipv4_dst);
 	if (flags & SELECTOR_CERTAIN && fresh && state->local_first[SELECTOR_IPV4])
 		return local_or_broadcast(net, in_device, flags);
 	if (ipv4_is_loopback(packet->route.ipv4_dst))

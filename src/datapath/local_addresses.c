@@ -169,6 +169,14 @@ static void note_rules(struct local_addresses *addresses, const struct routing_r
 	__atomic_store_n(&addresses->state->ipv6_suppress, rules->suppress, __ATOMIC_RELEASE);
 }
 
+/* What programs remember of the table before this is not to be believed any more. */
+static void renew_version(struct local_addresses *addresses)
+{
+	__u32 next = addresses->state->version + 1;
+
+	__atomic_store_n(&addresses->state->version, next ? next : 1, __ATOMIC_RELEASE);
+}
+
 static int refresh(struct local_addresses *addresses, struct message *message)
 {
 	struct local_routes routes = {0};
@@ -186,11 +194,13 @@ static int refresh(struct local_addresses *addresses, struct message *message)
 	if (error) {
 		local_routes_free(&routes);
 		forget(addresses);
+		renew_version(addresses);
 		return message_error(message, -error,
 				     "cannot note all local addresses: %s (there is room for "
 				     "%d of each family, and for %d networks)",
 				     strerror(-error), SELECTOR_ADDRESSES, SELECTOR_PREFIXES);
 	}
+	renew_version(addresses);
 	local_routes_free(&addresses->routes);
 	addresses->routes = routes;
 	return 0;
@@ -299,7 +309,10 @@ int local_addresses_open(const struct local_addresses_maps *maps,
 	if (!error)
 		error = listen_to_routes(addresses, message);
 	if (!error) {
+		__u32 version = addresses->state->version; /* there may have been a table before */
+
 		memset(addresses->state, 0, sizeof(*addresses->state));
+		addresses->state->version = version;
 		forget(addresses);
 		error = refresh(addresses, message);
 	}
