@@ -22,105 +22,97 @@ enum device_verdict {
 	DEVICE_DROP,
 };
 
-INLINE void describe_ipv4(struct device_work *work)
+INLINE void route_ipv4(struct selector_packet *to, const struct device_work *work)
 {
-	const struct in6_addr *header = kernel_bytes(work->header);
-	struct bpf_fib_lookup *route = &work->route.route;
+	const struct in6_addr *header = source_front_of(work, 0);
 
-	route->family = ADDRESS_FAMILY_IPV4;
-	route->tos = header->in6_u.u6_addr8[1];
-	route->l4_protocol = header->in6_u.u6_addr8[9];
-	route->ipv4_src = header->in6_u.u6_addr32[3];
-	route->ipv4_dst = kernel_bytes(work->header + 16)->in6_u.u6_addr32[0];
-	work->route.hop_limit = header->in6_u.u6_addr8[8];
+	to->route.family = ADDRESS_FAMILY_IPV4;
+	to->route.tos = header->in6_u.u6_addr8[1];
+	to->route.l4_protocol = header->in6_u.u6_addr8[9];
+	to->route.ipv4_src = header->in6_u.u6_addr32[3];
+	to->route.ipv4_dst = source_front_of(work, 16)->in6_u.u6_addr32[0];
+	to->hop_limit = header->in6_u.u6_addr8[8];
 }
 
-INLINE void describe_ipv6(struct device_work *work)
+INLINE void route_ipv6(struct selector_packet *to, const struct device_work *work)
 {
-	const struct in6_addr *header = kernel_bytes(work->header);
-	const struct in6_addr *source = kernel_bytes(work->header + 8);
-	const struct in6_addr *destination = kernel_bytes(work->header + 24);
-	struct bpf_fib_lookup *route = &work->route.route;
+	const struct in6_addr *header = source_front_of(work, 0);
+	const struct in6_addr *source = source_front_of(work, 8);
+	const struct in6_addr *destination = source_front_of(work, 24);
 
-	route->family = ADDRESS_FAMILY_IPV6;
-	route->flowinfo = header->in6_u.u6_addr32[0] & bpf_htonl(0x0fffffff);
-	route->l4_protocol = header->in6_u.u6_addr8[6];
+	to->route.family = ADDRESS_FAMILY_IPV6;
+	to->route.flowinfo = header->in6_u.u6_addr32[0] & bpf_htonl(0x0fffffff);
+	to->route.l4_protocol = header->in6_u.u6_addr8[6];
 	for (int i = 0; i < 4; i++) {
-		route->ipv6_src[i] = source->in6_u.u6_addr32[i];
-		route->ipv6_dst[i] = destination->in6_u.u6_addr32[i];
+		to->route.ipv6_src[i] = source->in6_u.u6_addr32[i];
+		to->route.ipv6_dst[i] = destination->in6_u.u6_addr32[i];
 	}
-	work->route.hop_limit = header->in6_u.u6_addr8[7];
+	to->hop_limit = header->in6_u.u6_addr8[7];
 }
 
 /* Ports matter to routing by policy. */
-INLINE void describe_ports(struct device_work *work)
+INLINE void route_ports(struct selector_packet *to, const struct device_work *work, bool ipv6)
 {
-	struct bpf_fib_lookup *route = &work->route.route;
-	const struct in6_addr *header = kernel_bytes(work->header);
+	const struct in6_addr *header = source_front_of(work, 0);
+	struct transport_bytes bytes;
 	__u32 offset = IPV6_BASE_SIZE;
 
-	if (route->family == ADDRESS_FAMILY_IPV4) {
+	if (!ipv6) {
 		if (header->in6_u.u6_addr16[3] & bpf_htons(IPV4_OFFSET_MASK))
 			return;
 		offset = (header->in6_u.u6_addr8[0] & 15) * 4;
 	}
-	if (!protocol_has_ports(route->l4_protocol) || work->linear < offset + 4)
+	if (!protocol_has_ports(to->route.l4_protocol) || work->linear < offset + 4)
 		return;
-	header = kernel_bytes(work->header + offset);
-	route->sport = header->in6_u.u6_addr16[0];
-	route->dport = header->in6_u.u6_addr16[1];
+	source_transport_of(work, offset, &bytes);
+	to->route.sport = (__be16)bytes.ports;
+	to->route.dport = (__be16)(bytes.ports >> 16);
 }
 
 /* IPv6: does the destination mean something on its link only? Then a VRF does not take it over. */
-INLINE bool stays_on_link(const struct bpf_fib_lookup *route)
+INLINE bool stays_on_link(const struct device_work *work)
 {
-	__u32 front = bpf_ntohl(route->ipv6_dst[0]);
+	__u32 front = bpf_ntohl(source_front_of(work, 24)->in6_u.u6_addr32[0]);
 
-	return route->family == ADDRESS_FAMILY_IPV6 &&
-	       (front >> 24 == 0xff || front >> 22 == 0xfe80 >> 6);
+	return front >> 24 == 0xff || front >> 22 == 0xfe80 >> 6;
 }
 
 /* The chain of a packet that comes in; work->in and work->out are set. */
-GLOBAL int choose_chain(SOURCE *ctx)
+GLOBAL int choose_chain(SOURCE *ctx, struct device_work *work NONNULL_ARG, bool ipv6)
 {
-	struct device_work *work = device_work();
-	struct selector_packet route;
+	struct selector_packet packet = {};
 	enum selection selection;
 
-	if (!work)
-		return SELECTION_UNKNOWN;
-	describe_ports(work);
-	/* A copy: pointers into the kernel are nothing but numbers in a map. */
-	route = work->route;
-	route.out = NULL;
-	route.device = KERNEL_POINTER(struct net_device___network, work->in);
-	selection = select_chain(ctx, &route);
-	work->in = (__u64)selector_in_device(route.device, stays_on_link(&work->route.route));
-	work->out = selection == SELECTION_FORWARD ? (__u64)route.out : 0;
+	if (ipv6)
+		route_ipv6(&packet, work);
+	else
+		route_ipv4(&packet, work);
+	route_ports(&packet, work, ipv6);
+	packet.device = KERNEL_POINTER(struct net_device___network, work->in);
+	packet.frame = work->frame;
+	packet.mark = work->mark;
+	selection = select_chain(ctx, &packet);
+	work->in = (__u64)selector_in_device(packet.device, ipv6 && stays_on_link(work));
+	work->out = selection == SELECTION_FORWARD ? (__u64)packet.out : 0;
 	return (int)selection;
 }
 
 INLINE void fill_addresses(struct tracker_packet *to, const struct device_work *work, bool ipv6)
 {
-	const struct in6_addr *source = kernel_bytes(work->header + (ipv6 ? 8 : 12));
-	const struct in6_addr *destination = kernel_bytes(work->header + (ipv6 ? 24 : 16));
+	const __u32 *ipv4 = (const __u32 *)work->front;
 
-	to->source.word[0] = source->in6_u.u6_addr32[0];
-	to->source.word[1] = 0;
-	to->destination.word[0] = destination->in6_u.u6_addr32[0];
-	to->destination.word[1] = 0;
-	if (!ipv6)
-		return;
-	to->source.word[0] |= (__u64)source->in6_u.u6_addr32[1] << 32;
-	to->source.word[1] = source->in6_u.u6_addr32[2] | (__u64)source->in6_u.u6_addr32[3] << 32;
-	to->destination.word[0] |= (__u64)destination->in6_u.u6_addr32[1] << 32;
-	to->destination.word[1] =
-		destination->in6_u.u6_addr32[2] | (__u64)destination->in6_u.u6_addr32[3] << 32;
+	if (ipv6) {
+		to->source = (struct tracker_address){{work->front[1], work->front[2]}};
+		to->destination = (struct tracker_address){{work->front[3], work->front[4]}};
+	} else {
+		to->source = (struct tracker_address){{ipv4[3], 0}};
+		to->destination = (struct tracker_address){{ipv4[4], 0}};
+	}
 }
 
 INLINE void fill_ipv4_fragment(struct tracker_packet *to, const struct device_work *work)
 {
-	const struct in6_addr *header = kernel_bytes(work->header);
+	const struct in6_addr *header = source_front_of(work, 0);
 	__u32 fragment = bpf_ntohs(header->in6_u.u6_addr16[3]);
 
 	to->fragment_id = header->in6_u.u6_addr16[2];
@@ -143,17 +135,12 @@ INLINE void fill_ipv6_fragment(SOURCE *ctx, struct tracker_packet *to, __u8 *byt
 }
 
 /* What the tracker says of the packet: work->label. Returns false if it could not be read. */
-GLOBAL int track_packet(SOURCE *ctx, bool ipv6)
+GLOBAL int track_packet(SOURCE *ctx, struct device_work *work NONNULL_ARG,
+			struct tracker_work *tracking NONNULL_ARG, bool ipv6)
 {
-	struct device_work *work = device_work();
-	struct tracker_work *tracking = tracker_work();
-	struct tracker_packet *to;
-	struct packet *packet;
+	struct tracker_packet *to = &tracking->packet;
+	struct packet *packet = &work->packet;
 
-	if (!work || !tracking)
-		return false;
-	to = &tracking->packet;
-	packet = &work->packet;
 	*packet = (struct packet){};
 	if (ipv6 ? !read_ipv6_packet(packet, ctx, IMAGE_NEEDS_TRANSPORT)
 		 : !read_ipv4_packet(packet, ctx, IMAGE_NEEDS_TRANSPORT))
@@ -170,7 +157,7 @@ GLOBAL int track_packet(SOURCE *ctx, bool ipv6)
 	else
 		fill_ipv4_fragment(to, work);
 	if (to->shape < SHAPE_BROKEN)
-		fill_transport(ctx, to, work->bytes, packet->transport);
+		fill_transport(ctx, work, to, packet->transport);
 	return true;
 }
 
@@ -223,9 +210,10 @@ INLINE enum device_verdict judge_packet(SOURCE *ctx, struct device_work *work,
 	int label;
 
 	work->label = 0;
+	work->has_read = tracks;
 	if (tracks) {
 		tracking = tracker_work();
-		if (!tracking || !track_packet(ctx, family == ARENA_IPV6)) {
+		if (!tracking || !track_packet(ctx, work, tracking, family == ARENA_IPV6)) {
 			note_failure(ARENA_FAILURE_HEADER);
 			return DEVICE_DROP;
 		}
@@ -293,22 +281,19 @@ INLINE enum description find_packet(struct device_work *work, __be16 type, bool 
 	return type == bpf_htons(ETH_P_IP) || *ret_ipv6 ? DESCRIBED : NOT_OURS;
 }
 
-/* The rest of work of a packet that comes in, once header, linear, offset and route are set. */
-INLINE enum description describe_packet(struct device_work *work, bool ipv6, __u32 available,
-					bool merged)
+/* The length of a packet that comes in, of which all else in work is set but label and devices. */
+INLINE enum description measure_packet(struct device_work *work, bool ipv6, __u32 available,
+				       bool merged)
 {
-	const unsigned char *header = (const unsigned char *)work->header;
 	__u32 needed = ipv6 ? IPV6_BASE_SIZE : IPV4_HEADER_MAX_SIZE;
 
 	if (work->linear < (available < needed ? available : needed))
 		return UNREADABLE;
-	if (ipv6) {
-		work->length = ipv6_packet_length(header, work->linear, available);
-		describe_ipv6(work);
-	} else {
-		work->length = ipv4_packet_length(header, work->linear, available, merged);
-		describe_ipv4(work);
-	}
+	if (ipv6)
+		work->length = ipv6_packet_length(work->front, work->linear, available);
+	else
+		work->length = ipv4_packet_length(work->front, work->header, work->linear,
+						  available, merged);
 	return work->length ? DESCRIBED : NOT_OURS;
 }
 
@@ -324,7 +309,7 @@ INLINE enum device_verdict judge_incoming(SOURCE *ctx, struct device_work *work,
 {
 	enum arena_hook hook = ARENA_INPUT;
 
-	switch (choose_chain(ctx)) {
+	switch (choose_chain(ctx, work, ipv6)) {
 	case SELECTION_NONE:
 		return DEVICE_PASS;
 	case SELECTION_DROPPED:

@@ -16,9 +16,19 @@
 #include "bpf/source.h"
 #include "bpf/tracker.h"
 
+/* As much of a packet's front is kept as headers without options take, up to TCP's. */
+#define DEVICE_FRONT_IPV4 40
+#define DEVICE_FRONT_IPV6 64
+
 struct device_work {
-	struct packet packet;
-	struct selector_packet route;
+	struct packet packet; /* first: where it is at hand, all else is */
+	/*
+	 * The packet's first bytes. What is beyond its linear part is not the packet's, and means
+	 * nothing.
+	 */
+	__u64 front[DEVICE_FRONT_IPV6 / sizeof(__u64)];
+	__u32 front_size;
+	__u32 unused;
 	__u64 header; /* where the IP header is, in kernel memory */
 	__u32 offset; /* of it in the frame */
 	__u32 length; /* of the packet */
@@ -26,6 +36,9 @@ struct device_work {
 	__u32 label;  /* of tracker_label() */
 	__u64 in;     /* struct net_device, as iptables sees it; 0: none */
 	__u64 out;
+	__u32 frame; /* enum frame_kind */
+	__u32 mark;
+	bool has_read;  /* the tracker has read the packet */
 	__u8 bytes[64]; /* of the packet, while they are looked at */
 };
 
@@ -51,6 +64,47 @@ INLINE struct device_work *device_work(void)
 	return bpf_map_lookup_elem(&device_scratch, &zero);
 }
 
+/* The work that @packet is in. */
+INLINE const struct device_work *work_around(const struct packet *packet)
+{
+	return (const struct device_work *)packet;
+}
+
+/*
+ * Keeps the front of the packet, which @words are. Where the caller reads them is up to it: as a
+ * packet's bytes they take an instruction, as memory of the kernel seven.
+ */
+INLINE void keep_front(struct device_work *work, const __u64 *words, bool ipv6)
+{
+	__u32 size = ipv6 ? DEVICE_FRONT_IPV6 : DEVICE_FRONT_IPV4;
+
+	for (__u32 i = 0; i < size / sizeof(*words); i++)
+		work->front[i] = words[i];
+	work->front_size = size;
+}
+
+/*
+ * Reads it from the kernel's memory. Functions, or the verifier would see one instruction that
+ * reads two kinds of memory.
+ */
+NOINLINE void read_ipv4_front(struct device_work *work)
+{
+	keep_front(work, kernel_words(work->header), false);
+}
+
+NOINLINE void read_ipv6_front(struct device_work *work)
+{
+	keep_front(work, kernel_words(work->header), true);
+}
+
+INLINE void read_front(struct device_work *work, bool ipv6)
+{
+	if (ipv6)
+		read_ipv6_front(work);
+	else
+		read_ipv4_front(work);
+}
+
 /* The bytes of the frame. Returns 0 or -errno. */
 static int frame_dynptr(SOURCE *ctx, struct bpf_dynptr *dynptr);
 
@@ -70,12 +124,62 @@ INLINE __u32 source_length(SOURCE *ctx)
 	return work ? work->length : 0;
 }
 
-INLINE __u32 source_linear(SOURCE *ctx)
+INLINE __u32 source_packet_length(SOURCE *ctx, const struct packet *packet)
 {
-	const struct device_work *work = device_work();
-
 	HOLD_CONTEXT(ctx);
-	return work ? work->linear : 0;
+	return work_around(packet)->length;
+}
+
+INLINE bool source_has_read(const struct packet *packet)
+{
+	return work_around(packet)->has_read;
+}
+
+INLINE __u32 source_linear(SOURCE *ctx, const struct packet *packet)
+{
+	HOLD_CONTEXT(ctx);
+	return work_around(packet)->linear;
+}
+
+/* As source_front(). */
+INLINE const struct in6_addr *source_front_of(const struct device_work *work, __u32 offset)
+{
+	return (const struct in6_addr *)(work->front + offset / sizeof(__u64));
+}
+
+INLINE const struct in6_addr *source_front(SOURCE *ctx, const struct packet *packet, __u32 offset)
+{
+	HOLD_CONTEXT(ctx);
+	return source_front_of(work_around(packet), offset);
+}
+
+/* Behind options or extension headers. A function, or the verifier sees two kinds of memory read.
+ */
+NOINLINE void read_transport_far(const struct device_work *work, __u32 offset,
+				 struct transport_bytes *ret_bytes)
+{
+	read_transport_at(kernel_bytes(work->header + offset), ret_bytes);
+}
+
+/* As source_transport(). */
+INLINE void source_transport_of(const struct device_work *work, __u32 offset,
+				struct transport_bytes *ret_bytes)
+{
+	const char *front = (const char *)work->front;
+
+	if (offset == IPV4_HEADER_SIZE)
+		read_transport_at((const struct in6_addr *)(front + IPV4_HEADER_SIZE), ret_bytes);
+	else if (offset == IPV6_BASE_SIZE && work->front_size == DEVICE_FRONT_IPV6)
+		read_transport_at((const struct in6_addr *)(front + IPV6_BASE_SIZE), ret_bytes);
+	else
+		read_transport_far(work, offset, ret_bytes);
+}
+
+INLINE void source_transport(SOURCE *ctx, const struct packet *packet, __u32 offset,
+			     struct transport_bytes *ret_bytes)
+{
+	HOLD_CONTEXT(ctx);
+	source_transport_of(work_around(packet), offset, ret_bytes);
 }
 
 INLINE int source_dynptr(SOURCE *ctx, struct bpf_dynptr *dynptr)
@@ -89,12 +193,12 @@ INLINE int source_dynptr(SOURCE *ctx, struct bpf_dynptr *dynptr)
 }
 
 /* The kernel takes one off before FORWARD (net/ipv4/ip_forward.c, net/ipv6/ip6_output.c). */
-INLINE __u8 source_hop_limit(SOURCE *ctx, __u8 value)
+INLINE __u8 source_hop_limit(SOURCE *ctx, const struct packet *packet, __u8 value)
 {
-	const struct device_work *work = device_work();
+	const struct device_work *work = work_around(packet);
 
 	HOLD_CONTEXT(ctx);
-	return work && work->in && work->out ? value - 1 : value;
+	return work->in && work->out ? value - 1 : value;
 }
 
 /* A device whose address was kept as a number; NULL for 0. */
@@ -106,22 +210,18 @@ INLINE const struct net_device *device_at(__u64 address)
 
 INLINE void source_interfaces(SOURCE *ctx, struct packet *packet)
 {
-	const struct device_work *work = device_work();
+	const struct device_work *work = work_around(packet);
 
 	HOLD_CONTEXT(ctx);
-	if (work) {
-		read_interface(packet, FIELD_IN_INTERFACE, device_at(work->in));
-		read_interface(packet, FIELD_OUT_INTERFACE, device_at(work->out));
-	}
+	read_interface(packet, FIELD_IN_INTERFACE, device_at(work->in));
+	read_interface(packet, FIELD_OUT_INTERFACE, device_at(work->out));
 }
 
-INLINE __u32 source_conntrack(SOURCE *ctx, __u32 needs)
+INLINE __u32 source_conntrack(SOURCE *ctx, const struct packet *packet, __u32 needs)
 {
-	const struct device_work *work = device_work();
-
 	HOLD_CONTEXT(ctx);
 	(void)needs; /* there is no NAT in our own tracking */
-	return work ? work->label & (CONNTRACK_VALUES - 1) : 0;
+	return work_around(packet)->label & (CONNTRACK_VALUES - 1);
 }
 
 INLINE enum source_ethernet source_ethernet(SOURCE *ctx, const unsigned char **ret_header)

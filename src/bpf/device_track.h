@@ -2,6 +2,7 @@
 /* From a packet at a device to what the connection tracker wants to know of it. */
 #pragma once
 
+#include "bpf/device_source.h"
 #include "bpf/headers.h"
 #include "bpf/tracker.h"
 
@@ -33,7 +34,18 @@ INLINE __u32 big_endian_32(const __u8 *bytes)
 	return (__u32)big_endian_16(bytes) << 16 | big_endian_16(bytes + 2);
 }
 
-INLINE void fill_tcp(SOURCE *ctx, struct tracker_packet *packet, const __u8 *bytes, __u32 transport)
+#define TIMESTAMP_SIZE   12         /* with its padding */
+#define TIMESTAMP_LAYOUT 0x0a080101 /* its first four bytes in memory: RFC 7323 appendix A */
+
+/* Is there a timestamp and nothing else? Nearly all packets of most connections are so. */
+INLINE bool has_plain_timestamp(const struct device_work *work, __u32 options, __u32 size)
+{
+	return size == TIMESTAMP_SIZE && options + size <= work->linear &&
+	       kernel_bytes(work->header + options)->in6_u.u6_addr32[0] == TIMESTAMP_LAYOUT;
+}
+
+INLINE void fill_tcp(SOURCE *ctx, const struct device_work *work, struct tracker_packet *packet,
+		     const __u8 *bytes, __u32 transport)
 {
 	__u32 size = (bytes[12] >> 4) * 4;
 
@@ -46,6 +58,8 @@ INLINE void fill_tcp(SOURCE *ctx, struct tracker_packet *packet, const __u8 *byt
 	if (size <= TCP_HEADER_SIZE || size > TCP_HEADER_MAX_SIZE)
 		return;
 	size -= TCP_HEADER_SIZE;
+	if (has_plain_timestamp(work, transport + TCP_HEADER_SIZE, size))
+		return;
 	if (read_packet_bytes(ctx, packet->tcp.options, size, transport + TCP_HEADER_SIZE))
 		packet->n_options = (__u8)size;
 }
@@ -124,13 +138,32 @@ INLINE void fill_quoted_ipv6(SOURCE *ctx, struct tracker_packet *packet, __u8 *b
 	packet->quoted.present = offset && fill_quoted_transport(ctx, packet, bytes, offset);
 }
 
-INLINE void fill_transport(SOURCE *ctx, struct tracker_packet *packet, __u8 *bytes, __u32 transport)
+/* TRANSPORT_SIZE bytes at @offset, if they are in the packet's front. */
+INLINE const __u8 *transport_in_front(const struct device_work *work, __u32 offset)
+{
+	const __u8 *front = (const __u8 *)work->front;
+
+	if (offset + TRANSPORT_SIZE > work->linear)
+		return NULL;
+	if (offset == IPV4_HEADER_SIZE)
+		return front + IPV4_HEADER_SIZE;
+	if (offset == IPV6_BASE_SIZE && work->front_size == DEVICE_FRONT_IPV6)
+		return front + IPV6_BASE_SIZE;
+	return NULL;
+}
+
+INLINE void fill_transport(SOURCE *ctx, struct device_work *work, struct tracker_packet *packet,
+			   __u32 transport)
 {
 	__u32 size = packet->length < TRANSPORT_SIZE ? packet->length : TRANSPORT_SIZE;
+	const __u8 *bytes = size == TRANSPORT_SIZE ? transport_in_front(work, transport) : NULL;
 
 	packet->transport.word = 0;
-	if (!size || !read_packet_bytes(ctx, bytes, size, transport))
-		return;
+	if (!bytes) {
+		if (!size || !read_packet_bytes(ctx, work->bytes, size, transport))
+			return;
+		bytes = work->bytes;
+	}
 	switch (packet->protocol) {
 	case PROTOCOL_ICMP:
 	case PROTOCOL_ICMPV6:
@@ -139,12 +172,12 @@ INLINE void fill_transport(SOURCE *ctx, struct tracker_packet *packet, __u8 *byt
 		packet->transport.icmp.id = *(__u16 *)(bytes + 4);
 		packet->quoted.present = false;
 		if (packet->family == ARENA_IPV4)
-			fill_quoted_ipv4(ctx, packet, bytes, transport + ICMP_HEADER_SIZE);
+			fill_quoted_ipv4(ctx, packet, work->bytes, transport + ICMP_HEADER_SIZE);
 		else
-			fill_quoted_ipv6(ctx, packet, bytes, transport + ICMP_HEADER_SIZE);
+			fill_quoted_ipv6(ctx, packet, work->bytes, transport + ICMP_HEADER_SIZE);
 		return;
 	case PROTOCOL_TCP:
-		fill_tcp(ctx, packet, bytes, transport);
+		fill_tcp(ctx, work, packet, bytes, transport);
 		break;
 	default:
 		packet->udp.length = big_endian_16(bytes + 4);

@@ -27,12 +27,6 @@ INLINE enum shape transport_shape(__u32 available, __u32 protocol, __u8 header_w
 	return SHAPE_WHOLE;
 }
 
-/* The first bytes of the transport header; those that are not in the packet are 0. */
-struct transport_bytes {
-	__u32 ports;
-	__u16 offset_flags; /* TCP: data offset and flags, bytes 12 and 13 */
-};
-
 NOINLINE bool read_scattered_transport(SOURCE *ctx, __u32 offset, __u32 available,
 				       struct transport_bytes *ret_bytes)
 {
@@ -51,26 +45,22 @@ NOINLINE bool read_scattered_transport(SOURCE *ctx, __u32 offset, __u32 availabl
 
 /* Most packets have their headers in the linear part: direct loads, as skb_header_pointer() does.
  */
-INLINE bool read_transport_bytes(SOURCE *ctx, __u32 offset, __u32 available,
-				 struct transport_bytes *ret_bytes)
+INLINE bool read_transport_bytes(const struct packet *packet, SOURCE *ctx, __u32 offset,
+				 __u32 available, struct transport_bytes *ret_bytes)
 {
-	const struct in6_addr *bytes;
-
-	if (available < TRANSPORT_SIZE || offset + TRANSPORT_SIZE > source_linear(ctx))
+	if (available < TRANSPORT_SIZE || offset + TRANSPORT_SIZE > source_linear(ctx, packet))
 		return read_scattered_transport(ctx, offset, available, ret_bytes);
-	bytes = kernel_bytes(source_header(ctx) + offset);
-	ret_bytes->ports = bytes->in6_u.u6_addr32[0];
-	ret_bytes->offset_flags = bytes->in6_u.u6_addr16[6];
+	source_transport(ctx, packet, offset, ret_bytes);
 	return true;
 }
 
 /* Fills in the shape and the transport fields of a packet that is no fragment but the first. */
 INLINE bool read_transport(struct packet *packet, SOURCE *ctx, __u32 offset, __u32 protocol)
 {
-	__u32 available = source_length(ctx) > offset ? source_length(ctx) - offset : 0;
+	__u32 available = packet->length > offset ? packet->length - offset : 0;
 	struct transport_bytes bytes = {};
 
-	if (!read_transport_bytes(ctx, offset, available, &bytes))
+	if (!read_transport_bytes(packet, ctx, offset, available, &bytes))
 		return false;
 	packet_set_narrow(packet, FIELD_SHAPE,
 			  transport_shape(available, protocol, (__u8)bytes.offset_flags));
@@ -83,11 +73,32 @@ INLINE bool read_transport(struct packet *packet, SOURCE *ctx, __u32 offset, __u
 /* What does not depend on the family. */
 INLINE void read_surroundings(struct packet *packet, SOURCE *ctx, __u32 needs)
 {
-	packet->length = source_length(ctx);
+	packet->length = source_packet_length(ctx, packet);
 	if (needs & IMAGE_NEEDS_INTERFACES)
 		source_interfaces(ctx, packet);
 	if (needs & IMAGE_NEEDS_CONNTRACK)
-		packet_set_narrow(packet, FIELD_CONNTRACK, source_conntrack(ctx, needs));
+		packet_set_narrow(packet, FIELD_CONNTRACK, source_conntrack(ctx, packet, needs));
+}
+
+INLINE __u64 field_mask(enum field field)
+{
+	return field_ones(field) << field_shift(field);
+}
+
+/*
+ * Completes a packet of which the headers have been read, whatever @needs says: what is left is as
+ * if it had been read by @needs.
+ */
+INLINE void complete_packet(struct packet *packet, SOURCE *ctx, bool ipv6, __u32 needs)
+{
+	__u64 transport = field_mask(FIELD_SHAPE) | field_mask(FIELD_SOURCE_PORT) |
+			  field_mask(FIELD_DESTINATION_PORT) | field_mask(FIELD_TCP_FLAGS);
+
+	if (ipv6)
+		transport |= field_mask(FIELD_PROTOCOL);
+	if (!(needs & IMAGE_NEEDS_TRANSPORT))
+		packet->narrow &= ~transport;
+	read_surroundings(packet, ctx, needs);
 }
 
 /*
@@ -96,8 +107,8 @@ INLINE void read_surroundings(struct packet *packet, SOURCE *ctx, __u32 needs)
  */
 INLINE bool read_ipv4_packet(struct packet *packet, SOURCE *ctx, __u32 needs)
 {
-	const struct in6_addr *header = kernel_bytes(source_header(ctx));
-	const struct in6_addr *rest = kernel_bytes(source_header(ctx) + 16);
+	const struct in6_addr *header = source_front(ctx, packet, 0);
+	const struct in6_addr *rest = source_front(ctx, packet, 16);
 	__u32 protocol = header->in6_u.u6_addr8[9];
 	__u32 fragment;
 
@@ -105,7 +116,7 @@ INLINE bool read_ipv4_packet(struct packet *packet, SOURCE *ctx, __u32 needs)
 	packet->wide[FIELD_DESTINATION].low = bpf_ntohl(rest->in6_u.u6_addr32[0]);
 	packet_set_narrow(packet, FIELD_PROTOCOL, protocol);
 	packet_set_narrow(packet, FIELD_HOP_LIMIT,
-			  source_hop_limit(ctx, header->in6_u.u6_addr8[8]));
+			  source_hop_limit(ctx, packet, header->in6_u.u6_addr8[8]));
 	packet->transport = (header->in6_u.u6_addr8[0] & 15) * 4;
 	read_surroundings(packet, ctx, needs);
 	if (!(needs & IMAGE_NEEDS_TRANSPORT))
@@ -146,8 +157,8 @@ INLINE bool read_ipv6_transport(struct packet *packet, SOURCE *ctx)
 /* As read_ipv4_packet(). */
 INLINE bool read_ipv6_packet(struct packet *packet, SOURCE *ctx, __u32 needs)
 {
-	const struct in6_addr *source = kernel_bytes(source_header(ctx) + 8);
-	const struct in6_addr *destination = kernel_bytes(source_header(ctx) + 24);
+	const struct in6_addr *source = source_front(ctx, packet, 8);
+	const struct in6_addr *destination = source_front(ctx, packet, 24);
 
 	packet->wide[FIELD_SOURCE].high = address_half(source, 0);
 	packet->wide[FIELD_SOURCE].low = address_half(source, 2);
@@ -155,7 +166,7 @@ INLINE bool read_ipv6_packet(struct packet *packet, SOURCE *ctx, __u32 needs)
 	packet->wide[FIELD_DESTINATION].low = address_half(destination, 2);
 	packet_set_narrow(
 		packet, FIELD_HOP_LIMIT,
-		source_hop_limit(ctx, kernel_bytes(source_header(ctx))->in6_u.u6_addr8[7]));
+		source_hop_limit(ctx, packet, source_front(ctx, packet, 0)->in6_u.u6_addr8[7]));
 	read_surroundings(packet, ctx, needs);
 	return needs & IMAGE_NEEDS_TRANSPORT ? read_ipv6_transport(packet, ctx) : true;
 }

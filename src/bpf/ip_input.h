@@ -12,16 +12,14 @@
 #define IPV4_HEADER_MAX_SIZE 60
 #define IPV6_BASE_SIZE       40
 
-/* The sum of the header's halfwords, as they lie in memory. */
-INLINE __u32 ipv4_header_sum(const unsigned char *header, __u32 size)
+/* The sum of the IPv4 header's halfwords, as they lie in memory; @front are its first words. */
+INLINE __u32 ipv4_header_sum(const __u32 *front, __u64 header, __u32 size)
 {
-	const struct in6_addr *front = kernel_bytes(header);
 	__u64 sum = 0;
 
-	for (int i = 0; i < 4; i++)
-		sum += front->in6_u.u6_addr32[i];
-	sum += kernel_bytes(header + 16)->in6_u.u6_addr32[0];
-	for (__u32 offset = IPV4_HEADER_SIZE; offset < 60; offset += 4) {
+	for (__u32 i = 0; i < IPV4_HEADER_SIZE / sizeof(*front); i++)
+		sum += front[i];
+	for (__u32 offset = IPV4_HEADER_SIZE; offset < IPV4_HEADER_MAX_SIZE; offset += 4) {
 		if (offset >= size)
 			break;
 		sum += kernel_bytes(header + offset)->in6_u.u6_addr32[0];
@@ -34,14 +32,14 @@ INLINE __u32 ipv4_header_sum(const unsigned char *header, __u32 size)
 }
 
 /*
- * Length of the IPv4 packet at @header, of which @linear bytes are in one piece and @available are
- * there; 0 if the stack drops it (net/ipv4/ip_input.c ip_rcv_core()). @merged: it is made of
- * several, and may be longer than its header can say.
+ * Length of the IPv4 packet at @header, which begins with @front, of which @linear bytes are in one
+ * piece and @available are there; 0 if the stack drops it (net/ipv4/ip_input.c ip_rcv_core()).
+ * @merged: it is made of several, and may be longer than its header can say.
  */
-INLINE __u32 ipv4_packet_length(const unsigned char *header, __u32 linear, __u32 available,
+INLINE __u32 ipv4_packet_length(const void *front, __u64 header, __u32 linear, __u32 available,
 				bool merged)
 {
-	const struct in6_addr *bytes = kernel_bytes(header);
+	const struct in6_addr *bytes = front;
 	__u32 header_size, length;
 
 	if (linear < IPV4_HEADER_SIZE || bytes->in6_u.u6_addr8[0] >> 4 != 4)
@@ -51,15 +49,15 @@ INLINE __u32 ipv4_packet_length(const unsigned char *header, __u32 linear, __u32
 	if (!length && merged)
 		length = available;
 	if (header_size < IPV4_HEADER_SIZE || header_size > linear || length < header_size ||
-	    length > available || ipv4_header_sum(header, header_size) != 0xffff)
+	    length > available || ipv4_header_sum(front, header, header_size) != 0xffff)
 		return 0;
 	return length;
 }
 
 /* The same for IPv6 (net/ipv6/ip6_input.c ip6_rcv_core()). */
-INLINE __u32 ipv6_packet_length(const unsigned char *header, __u32 linear, __u32 available)
+INLINE __u32 ipv6_packet_length(const void *front, __u32 linear, __u32 available)
 {
-	const struct in6_addr *bytes = kernel_bytes(header);
+	const struct in6_addr *bytes = front;
 	__u32 payload;
 
 	if (linear < IPV6_BASE_SIZE || bytes->in6_u.u6_addr8[0] >> 4 != 6)

@@ -126,6 +126,16 @@ INLINE bool repeat_flow(const struct arena_lane ARENA *lane, __u32 place, __u32 
 	return flow->verdict == IMAGE_ACCEPT;
 }
 
+INLINE bool read_packet(SOURCE *ctx, bool ipv6, __u32 needs, struct packet *packet)
+{
+	if (source_has_read(packet)) {
+		complete_packet(packet, ctx, ipv6, needs);
+		return true;
+	}
+	*packet = (struct packet){};
+	return ipv6 ? read_ipv6_packet(packet, ctx, needs) : read_ipv4_packet(packet, ctx, needs);
+}
+
 /*
  * What is done for the packet between entering the generation at @position and leaving it;
  * @lane_position is 0 for a walk without one. Stores the number of the packet's docket, if it gets
@@ -146,19 +156,14 @@ INLINE bool judge_in_generation(SOURCE *ctx, enum arena_family family, __u64 pos
 	};
 	enum walk_result result;
 	__u32 place = 0;
-	bool readable;
 
 	view.counters = ruleset->counters + counters_number * ruleset->counters_stride;
 	if (!(ruleset->always & IMAGE_RULE_LONG)) {
-		count(&view, ruleset->always & IMAGE_RULE_COUNTER, source_length(ctx));
+		count(&view, ruleset->always & IMAGE_RULE_COUNTER,
+		      source_packet_length(ctx, packet));
 		return ruleset->always & IMAGE_RULE_ACCEPT;
 	}
-	*packet = (struct packet){};
-	if (ipv6)
-		readable = read_ipv6_packet(packet, ctx, ruleset->needs);
-	else
-		readable = read_ipv4_packet(packet, ctx, ruleset->needs);
-	if (!readable) {
+	if (!read_packet(ctx, ipv6, ruleset->needs, packet)) {
 		note_failure(ARENA_FAILURE_HEADER);
 		return false;
 	}

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <linux/bpf.h>
+#include <linux/if_link.h>
 #include <linux/in6.h>
 #include <linux/types.h>
 
@@ -118,3 +119,8 @@ extern int bpf_dynptr_from_skb(struct __sk_buff *skb, __u64 flags,
 #define kernel_bytes(address)                                              \
 	((const struct in6_addr *)bpf_rdonly_cast((const void *)(address), \
 						  bpf_core_type_id_kernel(struct in6_addr)))
+
+/* The same for words of eight bytes, up to 24: each read takes seven instructions. */
+#define kernel_words(address)                                    \
+	((const __u64 *)bpf_rdonly_cast((const void *)(address), \
+					bpf_core_type_id_kernel(struct rtnl_link_stats64)))

@@ -36,10 +36,43 @@ INLINE __u32 source_length(SOURCE *ctx)
 	return ctx->skb->len;
 }
 
-/* So many of them are in one piece at source_header(). */
-INLINE __u32 source_linear(SOURCE *ctx)
+/*
+ * The same where @packet is at hand, which the packet is read into: sources may keep it beside what
+ * they know of the packet.
+ */
+INLINE __u32 source_packet_length(SOURCE *ctx, const struct packet *packet)
 {
+	(void)packet;
+	return source_length(ctx);
+}
+
+/* Have its headers been read into it already, by read_ipv4_packet() with IMAGE_NEEDS_TRANSPORT? */
+INLINE bool source_has_read(const struct packet *packet)
+{
+	(void)packet;
+	return false;
+}
+
+/* So many of them are in one piece at source_header(). */
+INLINE __u32 source_linear(SOURCE *ctx, const struct packet *packet)
+{
+	(void)packet;
 	return ctx->skb->len - ctx->skb->data_len;
+}
+
+/* Sixteen bytes of the IP header, from @offset on, a constant and a multiple of 8. */
+INLINE const struct in6_addr *source_front(SOURCE *ctx, const struct packet *packet, __u32 offset)
+{
+	(void)packet;
+	return kernel_bytes(source_header(ctx) + offset);
+}
+
+/* Reads the transport header at @offset, of which sixteen bytes are linear. */
+INLINE void source_transport(SOURCE *ctx, const struct packet *packet, __u32 offset,
+			     struct transport_bytes *ret_bytes)
+{
+	(void)packet;
+	read_transport_at(kernel_bytes(source_header(ctx) + offset), ret_bytes);
 }
 
 /* All of them. Returns 0 or -errno. */
@@ -49,9 +82,10 @@ INLINE int source_dynptr(SOURCE *ctx, struct bpf_dynptr *dynptr)
 }
 
 /* What rules see of @value, the packet's time to live or hop limit. */
-INLINE __u8 source_hop_limit(SOURCE *ctx, __u8 value)
+INLINE __u8 source_hop_limit(SOURCE *ctx, const struct packet *packet, __u8 value)
 {
 	(void)ctx;
+	(void)packet;
 	return value;
 }
 
@@ -62,8 +96,9 @@ INLINE void source_interfaces(SOURCE *ctx, struct packet *packet)
 }
 
 /* Value of FIELD_CONNTRACK; the NAT bits only if @needs says so (enum image_needs). */
-INLINE __u32 source_conntrack(SOURCE *ctx, __u32 needs)
+INLINE __u32 source_conntrack(SOURCE *ctx, const struct packet *packet, __u32 needs)
 {
+	(void)packet;
 	return packet_conntrack_bits(ctx->skb, needs & IMAGE_NEEDS_NAT);
 }
 

@@ -15,6 +15,18 @@ enum source_ethernet {
 	SOURCE_NO_HEADER, /* the device is one, but the packet has not got its header */
 };
 
+/* The first bytes of the transport header; those that are not in the packet are 0. */
+struct transport_bytes {
+	__u32 ports;
+	__u16 offset_flags; /* TCP: data offset and flags, bytes 12 and 13 */
+};
+
+INLINE void read_transport_at(const struct in6_addr *header, struct transport_bytes *ret_bytes)
+{
+	ret_bytes->ports = header->in6_u.u6_addr32[0];
+	ret_bytes->offset_flags = header->in6_u.u6_addr16[6];
+}
+
 INLINE void read_interface(struct packet *packet, enum field field, const struct net_device *device)
 {
 	if (device) {

@@ -68,14 +68,14 @@ INLINE enum description describe_skb(struct __sk_buff *ctx, struct device_work *
 	found = find_packet(work, (__be16)ctx->protocol, ret_ipv6);
 	if (found != DESCRIBED)
 		return found;
+	read_front(work, *ret_ipv6);
 	if (outgoing) {
 		work->length = skb->len - work->offset;
 		return work->linear < (*ret_ipv6 ? IPV6_BASE_SIZE : IPV4_HEADER_SIZE) ? UNREADABLE
 										      : DESCRIBED;
 	}
-	work->route.mark = ctx->mark;
-	work->route.route = (struct bpf_fib_lookup){};
-	return describe_packet(work, *ret_ipv6, skb->len - work->offset, ctx->gso_segs > 0);
+	work->mark = ctx->mark;
+	return measure_packet(work, *ret_ipv6, skb->len - work->offset, ctx->gso_segs > 0);
 }
 
 /*
@@ -115,7 +115,7 @@ int bpf_iptables_in(struct __sk_buff *ctx)
 	description = describe_skb(ctx, work, false, &ipv6);
 	if (description != DESCRIBED)
 		return without_judgement(description) == DEVICE_PASS ? TCX_NEXT : TCX_DROP;
-	work->route.frame = frame_kind_of_skb(
+	work->frame = frame_kind_of_skb(
 		ctx->pkt_type, work->offset >= ETH_HLEN
 				       ? kernel_word((const void *)(work->header - work->offset))
 				       : 0);
@@ -134,11 +134,12 @@ int bpf_iptables_in(struct __sk_buff *ctx)
 INLINE bool is_output(struct __sk_buff *ctx)
 {
 	struct sk_buff *skb = bpf_cast_to_kern_ctx(ctx);
-	__u64 route = skb->_skb_refdst & ~1ull;
+	__u64 route;
 
-	if (!route || ctx->ingress_ifindex)
+	if (ctx->ingress_ifindex)
 		return false;
-	return KERNEL_POINTER(struct dst_entry, route)->dev == skb->dev;
+	route = skb->_skb_refdst & ~1ull;
+	return route && KERNEL_POINTER(struct dst_entry, route)->dev == skb->dev;
 }
 
 SEC("tc")

@@ -32,28 +32,55 @@ static bool mark_left(SOURCE *ctx)
 	return true;
 }
 
+INLINE enum description describe_payload(struct xdp_md *ctx, struct device_work *work, bool ipv6)
+{
+	const unsigned char *packet = (const void *)(unsigned long)ctx->data + ETH_HLEN;
+	const unsigned char *end = (const void *)(unsigned long)ctx->data_end;
+
+	if (packet + (ipv6 ? DEVICE_FRONT_IPV6 : DEVICE_FRONT_IPV4) <= end)
+		keep_front(work, (const void *)packet, ipv6);
+	else
+		read_front(work, ipv6);
+	return measure_packet(work, ipv6, (__u32)bpf_xdp_get_buff_len(ctx) - ETH_HLEN, false);
+}
+
+/* Of a frame that is no IP packet, but may have one behind tags. */
+INLINE enum description describe_tagged(struct xdp_md *ctx, struct device_work *work, __be16 type,
+					bool *ret_ipv6)
+{
+	enum description found = find_packet(work, type, ret_ipv6);
+
+	if (found != DESCRIBED)
+		return found;
+	read_front(work, *ret_ipv6);
+	return measure_packet(work, *ret_ipv6, (__u32)bpf_xdp_get_buff_len(ctx) - work->offset,
+			      false);
+}
+
+#define ETHERNET_TYPE 12 /* where it is in the header */
+
 /* Fills in work for the frame. */
 INLINE enum description describe_frame(struct xdp_md *ctx, struct device_work *work, bool *ret_ipv6)
 {
 	const unsigned char *frame = (const void *)(unsigned long)ctx->data;
 	const unsigned char *end = (const void *)(unsigned long)ctx->data_end;
-	const struct ethhdr *ethernet = (const void *)frame;
 	device_t device = device_of_xdp(ctx);
-	enum description found;
-	__u32 available;
+	__be16 type;
 
-	if ((const void *)(ethernet + 1) > (const void *)end)
+	if (frame + ETH_HLEN > end)
 		return bpf_xdp_get_buff_len(ctx) < ETH_HLEN ? NOT_OURS : UNREADABLE;
-	work->route.frame = frame_kind_of_xdp(device, *(const __u64 *)ethernet->h_dest);
-	work->route.mark = 0;
-	work->route.route = (struct bpf_fib_lookup){};
+	type = *(const __be16 *)(const void *)(frame + ETHERNET_TYPE);
+	*ret_ipv6 = type == bpf_htons(ETH_P_IPV6);
+	work->frame = frame_kind_of_xdp(device, *(const __u64 *)(const void *)frame);
+	work->mark = 0;
 	work->in = (__u64)device;
 	work->offset = ETH_HLEN;
 	work->header = (__u64)((struct xdp_buff *)bpf_cast_to_kern_ctx(ctx))->data + ETH_HLEN;
 	work->linear = ctx->data_end - ctx->data - ETH_HLEN;
-	found = find_packet(work, ethernet->h_proto, ret_ipv6);
-	available = (__u32)bpf_xdp_get_buff_len(ctx) - work->offset;
-	return found == DESCRIBED ? describe_packet(work, *ret_ipv6, available, false) : found;
+	if (type == bpf_htons(ETH_P_IP))
+		return describe_payload(ctx, work, false);
+	return *ret_ipv6 ? describe_payload(ctx, work, true)
+			 : describe_tagged(ctx, work, type, ret_ipv6);
 }
 
 SEC("xdp.frags")

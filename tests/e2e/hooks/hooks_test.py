@@ -56,7 +56,7 @@ def udp(port):
     receiver.bind(("10.2.0.2", port))
     def serve():
         while True:
-            data, sender = receiver.recvfrom(100)
+            data, sender = receiver.recvfrom(1000)
             receiver.sendto(data.upper(), sender)
     threading.Thread(target=serve).start()
 tcp(socket.AF_INET, "10.2.0.2")
@@ -79,16 +79,19 @@ def tcp(address, port):
             return answer.decode()
     except OSError:
         return "nothing"
-def udp(address, port):
+def udp(address, port, options=0):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
         peer.settimeout(10 if port == 7001 else 0.3)
+        if options:
+            peer.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, bytes([1]) * options)
         try:
-            peer.sendto(b"hello", (address, port))
-            return peer.recv(100).decode()
+            peer.sendto(b"hello" * (1 + options), (address, port))
+            return peer.recv(1000).decode()
         except OSError:
             return "nothing"
-for kind, address, port in (argument.split(",") for argument in sys.argv[1:]):
-    print(kind, port, {"tcp": tcp, "udp": udp}[kind](address, int(port)))
+for kind, address, port, *options in (argument.split(",") for argument in sys.argv[1:]):
+    print(kind, port, *options,
+          {"tcp": tcp, "udp": udp}[kind](address, int(port), *map(int, options)))
 """
 
 
@@ -138,6 +141,9 @@ class Network(Row):
             self.talk(self.client, "tcp,10.2.0.2,7000", "udp,10.2.0.2,7001", "tcp,10.2.0.2,7003",
                       "udp,10.2.0.2,7003", "tcp,10.1.0.1,7004", "tcp,2001:db8:2::2,7000",
                       "tcp,2001:db8:2::2,7003"),
+            # Behind IP options of so many bytes.
+            self.talk(self.client, *(f"udp,10.2.0.2,{port},{options}" for port in (7001, 7003)
+                                     for options in (4, 20, 40))),
             *(str(self.client.run(*ping, address).returncode)
               for address in ("10.1.0.1", "10.2.0.2", "2001:db8:1::1", "2001:db8:2::2")),
             str(self.firewall.run(*ping, "127.0.0.1").returncode),
