@@ -37,6 +37,19 @@ enum extension_delegation {
 	DELEGATION_CONDITION,
 };
 
+/*
+ * What delegated targets can change, and matches look at. A delegated target does its work when the
+ * packet has met all rules; so no rule of the same hook may look at what it changes.
+ */
+enum extension_subject {
+	SUBJECT_MARK,
+	SUBJECT_CONNECTION_MARK,
+	SUBJECT_SETS,
+	SUBJECTS,
+};
+
+#define SUBJECT_BIT(subject) (1u << (subject))
+
 /* Which packets a match has an effect for, beyond saying yes or no. */
 enum match_effect {
 	MATCH_NO_EFFECT,
@@ -69,6 +82,8 @@ struct extension {
 	uint32_t hooks;    /* only in rules reached from these alone; 0: from any */
 	bool conntrack;    /* needs the kernel's connection tracking in the namespace */
 	enum extension_delegation delegation;
+	uint32_t changes;  /* SUBJECT_BIT()s */
+	uint32_t observes; /* SUBJECT_BIT()s */
 
 	/*
 	 * The kernel's checkentry. Returns 0, or a negative errno with the reason in @message. May

@@ -25,10 +25,17 @@ struct found_extension {
 	const struct extension *extension; /* NULL: none yet */
 };
 
+/* For a hook and a subject: one that changes it, and one that looks at it. */
+struct encounter {
+	const struct extension *changes;
+	const struct extension *observes;
+};
+
 struct checker {
 	struct ruleset *ruleset;
 	const struct family *family;
 	struct found_extension found[2]; /* by kind */
+	struct encounter encounters[NF_INET_NUMHOOKS][SUBJECTS];
 	struct message *message;
 };
 
@@ -183,6 +190,47 @@ static int add_delegate(struct checker *checker, const struct extension *extensi
 	return (int)n + 1;
 }
 
+static void note_subjects(struct checker *checker, const struct extension *extension,
+			  uint32_t hooks)
+{
+	for (int hook = 0; hook < NF_INET_NUMHOOKS; hook++) {
+		for (int subject = 0; subject < SUBJECTS && hooks & HOOK_BIT(hook); subject++) {
+			struct encounter *encounter = &checker->encounters[hook][subject];
+
+			if (extension->changes & SUBJECT_BIT(subject))
+				encounter->changes = extension;
+			if (extension->observes & SUBJECT_BIT(subject))
+				encounter->observes = extension;
+		}
+	}
+}
+
+static int check_encounters(const struct checker *checker)
+{
+	static const char *const names[] = {
+		[SUBJECT_MARK] = "the packet's mark",
+		[SUBJECT_CONNECTION_MARK] = "the connection's mark",
+		[SUBJECT_SETS] = "sets",
+	};
+
+	for (int hook = 0; hook < NF_INET_NUMHOOKS; hook++) {
+		for (int subject = 0; subject < SUBJECTS; subject++) {
+			const struct encounter *encounter = &checker->encounters[hook][subject];
+
+			if (encounter->changes && encounter->observes)
+				return message_error(
+					checker->message, EOPNOTSUPP,
+					"filter %s: target \"%s\" changes %s behind all rules, and "
+					"match \"%s\" of this chain would have to see it; do the "
+					"former in table mangle",
+					ruleset_hook_name((unsigned int)hook),
+					encounter->changes->name, names[subject],
+					encounter->observes->name);
+		}
+	}
+	return 0;
+}
+
 static int check_extension(struct checker *checker, const struct reference *reference,
 			   const struct rule_context *context)
 {
@@ -200,6 +248,8 @@ static int check_extension(struct checker *checker, const struct reference *refe
 	}
 	if (extension->conntrack)
 		checker->ruleset->conntrack = true;
+	if (extension->changes | extension->observes)
+		note_subjects(checker, extension, context->hooks);
 	if (extension->delegation == DELEGATION_CONDITION && context->hooks) {
 		r = add_delegate(checker, extension, context, reference->payload);
 		return r < 0 ? r : 0;
@@ -318,7 +368,8 @@ int ruleset_check_rules(struct ruleset *ruleset, struct message *message)
 		if (r < 0)
 			return r;
 	}
-	return check_heads(&checker);
+	r = check_encounters(&checker);
+	return r < 0 ? r : check_heads(&checker);
 }
 
 /* A rule that no packet can get to has nothing delegated. */

@@ -8,9 +8,20 @@
 
 #include <errno.h>
 #include <linux/netfilter/xt_AUDIT.h>
+#include <linux/netfilter/xt_CLASSIFY.h>
+#include <linux/netfilter/xt_CONNMARK.h>
+#include <linux/netfilter/xt_HMARK.h>
+#include <linux/netfilter/xt_IDLETIMER.h>
 #include <linux/netfilter/xt_LOG.h>
+#include <linux/netfilter/xt_MARK.h>
 #include <linux/netfilter/xt_NFLOG.h>
 #include <linux/netfilter/xt_NFQUEUE.h>
+#include <linux/netfilter/xt_RATEEST.h>
+#include <linux/netfilter/xt_TEE.h>
+#include <linux/netfilter/xt_bpf.h>
+#include <linux/netfilter/xt_rateest.h>
+#include <linux/netfilter/xt_set.h>
+#include <linux/netfilter/xt_socket.h>
 
 /* xt_LOG.c log_tg_check() */
 static int check_log(const struct rule_context *context, const void *payload,
@@ -88,6 +99,40 @@ static int check_queues_3(const struct rule_context *context, const void *payloa
 	return check_queues(context, payload, message);
 }
 
+/* A program that others have loaded can do anything, and would do it for every packet. */
+static int check_bpf(const struct rule_context *context, const void *payload,
+		     struct message *message)
+{
+	const struct xt_bpf_info_v1 *info = payload;
+
+	(void)context;
+	if (info->mode != XT_BPF_MODE_BYTECODE)
+		return message_error(
+			message, EOPNOTSUPP,
+			"a pinned eBPF program is called for every packet here, not "
+			"only for those that get to the rule, and it may have effects; "
+			"--bytecode is supported");
+	if (info->bpf_program_num_elem > XT_BPF_MAX_NUM_INSTR)
+		return message_error(message, EINVAL, "%u instructions are more than %d",
+				     info->bpf_program_num_elem, XT_BPF_MAX_NUM_INSTR);
+	return 0;
+}
+
+/* xt_socket.c socket_mt_v3_check() */
+static int check_socket(const struct rule_context *context, const void *payload,
+			struct message *message)
+{
+	const struct xt_socket_mtinfo3 *info = payload;
+
+	(void)context;
+	if (info->flags & XT_SOCKET_RESTORESKMARK)
+		return message_error(message, EOPNOTSUPP,
+				     "--restore-skmark changes the packet for later rules");
+	if (info->flags & ~XT_SOCKET_FLAGS_V3)
+		return message_error(message, EINVAL, "unknown flags 0x%x", info->flags);
+	return 0;
+}
+
 const struct extension extension_log = {
 	.kind = EXTENSION_TARGET,
 	.name = "LOG",
@@ -151,4 +196,117 @@ const struct extension extension_nfqueue_3 = {
 	.size = sizeof(struct xt_NFQ_info_v3),
 	.delegation = DELEGATION_ENDS,
 	.check = check_queues_3,
+};
+
+const struct extension extension_mark_2 = {
+	.kind = EXTENSION_TARGET,
+	.name = "MARK",
+	.revision = 2,
+	.families = FAMILIES_ALL,
+	.size = sizeof(struct xt_mark_tginfo2),
+	.delegation = DELEGATION_CONTINUES,
+	.changes = SUBJECT_BIT(SUBJECT_MARK),
+};
+
+const struct extension extension_connmark_target_1 = {
+	.kind = EXTENSION_TARGET,
+	.name = "CONNMARK",
+	.revision = 1,
+	.families = FAMILIES_ALL,
+	.size = sizeof(struct xt_connmark_tginfo1),
+	.delegation = DELEGATION_CONTINUES,
+	.conntrack = true,
+	.changes = SUBJECT_BIT(SUBJECT_MARK) | SUBJECT_BIT(SUBJECT_CONNECTION_MARK),
+};
+
+const struct extension extension_hmark = {
+	.kind = EXTENSION_TARGET,
+	.name = "HMARK",
+	.families = FAMILIES_ALL,
+	.size = sizeof(struct xt_hmark_info),
+	.delegation = DELEGATION_CONTINUES,
+	.changes = SUBJECT_BIT(SUBJECT_MARK),
+};
+
+const struct extension extension_classify = {
+	.kind = EXTENSION_TARGET,
+	.name = "CLASSIFY",
+	.families = FAMILIES_ALL,
+	.size = sizeof(struct xt_classify_target_info),
+	.delegation = DELEGATION_CONTINUES,
+	.hooks = HOOK_BIT(NF_INET_FORWARD) | HOOK_BIT(NF_INET_LOCAL_OUT),
+};
+
+const struct extension extension_idletimer_0 = {
+	.kind = EXTENSION_TARGET,
+	.name = "IDLETIMER",
+	.families = FAMILIES_ALL,
+	.size = sizeof(struct idletimer_tg_info),
+	.delegation = DELEGATION_CONTINUES,
+};
+
+const struct extension extension_idletimer_1 = {
+	.kind = EXTENSION_TARGET,
+	.name = "IDLETIMER",
+	.revision = 1,
+	.families = FAMILIES_ALL,
+	.size = sizeof(struct idletimer_tg_info_v1),
+	.delegation = DELEGATION_CONTINUES,
+};
+
+const struct extension extension_rateest_target = {
+	.kind = EXTENSION_TARGET,
+	.name = "RATEEST",
+	.families = FAMILIES_ALL,
+	.size = sizeof(struct xt_rateest_target_info),
+	.delegation = DELEGATION_CONTINUES,
+};
+
+const struct extension extension_tee = {
+	.kind = EXTENSION_TARGET,
+	.name = "TEE",
+	.revision = 1,
+	.families = FAMILIES_ALL,
+	.size = sizeof(struct xt_tee_tginfo),
+	.delegation = DELEGATION_CONTINUES,
+};
+
+const struct extension extension_set_target_3 = {
+	.kind = EXTENSION_TARGET,
+	.name = "SET",
+	.revision = 3,
+	.families = FAMILIES_ALL,
+	.size = sizeof(struct xt_set_info_target_v3),
+	.delegation = DELEGATION_CONTINUES,
+	.changes = SUBJECT_BIT(SUBJECT_MARK) | SUBJECT_BIT(SUBJECT_SETS),
+};
+
+const struct extension extension_bpf = {
+	.kind = EXTENSION_MATCH,
+	.name = "bpf",
+	.revision = 1,
+	.families = FAMILIES_ALL,
+	.size = sizeof(struct xt_bpf_info_v1),
+	.delegation = DELEGATION_CONDITION,
+	.observes = SUBJECT_BIT(SUBJECT_MARK),
+	.check = check_bpf,
+};
+
+const struct extension extension_rateest = {
+	.kind = EXTENSION_MATCH,
+	.name = "rateest",
+	.families = FAMILIES_ALL,
+	.size = sizeof(struct xt_rateest_match_info),
+	.delegation = DELEGATION_CONDITION,
+};
+
+const struct extension extension_socket_3 = {
+	.kind = EXTENSION_MATCH,
+	.name = "socket",
+	.revision = 3,
+	.families = FAMILIES_ALL,
+	.size = sizeof(struct xt_socket_mtinfo3),
+	.delegation = DELEGATION_CONDITION,
+	.hooks = HOOK_BIT(NF_INET_LOCAL_IN),
+	.check = check_socket,
 };
