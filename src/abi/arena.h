@@ -18,7 +18,7 @@
 #define ARENA_PAGE    4096u
 #define ARENA_PAGES   (1u << 20) /* 4 GiB of addresses; memory is taken only as it is used */
 
-#define ARENA_LAYOUT 3 /* of everything in here and in image.h */
+#define ARENA_LAYOUT 4 /* of everything in here and in image.h */
 
 /* There are lanes for so many CPUs; those that have numbers above share them. */
 #define ARENA_CPUS 64u
@@ -172,7 +172,7 @@ enum arena_failure {
 
 struct arena_root {
 	__u32 layout;    /* ARENA_LAYOUT */
-	__u32 lanes;     /* one for each CPU, at most ARENA_CPUS */
+	__u32 judges;    /* enum judges of abi/handover.h */
 	__u32 flow_bits; /* a lane has ARENA_FLOW_PLACES << flow_bits flows */
 	__u32 dockets;   /* offset of struct arena_dockets, 0 while nothing is delegated */
 	/* Offset of the generation in force, a multiple of 64, plus its parity; 0: none. */
@@ -185,6 +185,9 @@ struct arena_root {
 	/* Hooks on devices: a rule asks for the state of connections. */
 	__u64 tracks[ARENA_FAMILIES];
 	__u64 undelegated; /* actions that were lost because there was no room for them */
+	__u32 lanes;       /* one for each CPU, at most ARENA_CPUS */
+	__u32 handover;    /* offset of struct handover; 0: there is none */
+	__u64 unused[7];   /* lanes begin on a cache line */
 	struct arena_lane lane[ARENA_CPUS];
 	struct arena_readers readers[ARENA_FAMILIES][ARENA_CPUS];
 };

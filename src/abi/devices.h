@@ -9,6 +9,12 @@
 enum device_cover {
 	DEVICE_COVERED_INGRESS = 1 << 0,
 	DEVICE_COVERED_EGRESS = 1 << 1,
+	DEVICE_COVERED_EXCLUDED = 1 << 2, /* its packets are not to be judged at all */
+	/*
+	 * The program that judges what comes in is so new that datagrams may be under way of which
+	 * it has not seen all fragments.
+	 */
+	DEVICE_COVERED_OF_LATE = 1 << 3,
 };
 
 #define DEVICES_COVERED_MAX 16384

@@ -9,6 +9,7 @@
 
 #include "abi/devices.h"
 #include "bpf/device_track.h"
+#include "bpf/handover.h"
 #include "bpf/judge.h"
 
 #include <linux/if_ether.h>
@@ -303,10 +304,26 @@ INLINE enum description measure_packet(struct device_work *work, bool ipv6, __u3
  */
 static bool mark_left(SOURCE *ctx);
 
-/* @sent: see label_packet(). */
-INLINE enum device_verdict judge_incoming(SOURCE *ctx, struct device_work *work, bool ipv6,
-					  __u32 sent)
+/* Has the packet been judged at XDP already? Then those behind are to know it as well. */
+INLINE bool was_judged(SOURCE *ctx, enum arena_family family, enum arena_hook hook)
 {
+	return handover_note(ctx, handover_where(HANDOVER_XDP, family, hook), true) &&
+	       (handover_note(ctx, handover_where(HANDOVER_TC, family, hook), false), true);
+}
+
+/* Of work, whose packet has been accepted. */
+GLOBAL int note_accepted(SOURCE *ctx)
+{
+	const struct device_work *work = device_work();
+
+	return work && handover_note(ctx, work->where, false);
+}
+
+/* @sent: see label_packet(). @stage: where we are. */
+INLINE enum device_verdict judge_incoming(SOURCE *ctx, struct device_work *work, bool ipv6,
+					  __u32 sent, enum handover_stage stage)
+{
+	enum arena_family family = ipv6 ? ARENA_IPV6 : ARENA_IPV4;
 	enum arena_hook hook = ARENA_INPUT;
 
 	switch (choose_chain(ctx, work, ipv6)) {
@@ -325,5 +342,12 @@ INLINE enum device_verdict judge_incoming(SOURCE *ctx, struct device_work *work,
 		note_failure(ARENA_FAILURE_ROUTE);
 		return DEVICE_DROP;
 	}
-	return judge_packet(ctx, work, ipv6 ? ARENA_IPV6 : ARENA_IPV4, hook, sent);
+	work->where = handover_where(stage, family, hook);
+	if (stage == HANDOVER_TC && judges_now(JUDGES_HANDOVER) && was_judged(ctx, family, hook))
+		return DEVICE_PASS;
+	if (judge_packet(ctx, work, family, hook, sent) == DEVICE_DROP)
+		return DEVICE_DROP;
+	if (judges_now(JUDGES_HANDOVER))
+		note_accepted(ctx);
+	return DEVICE_PASS;
 }

@@ -34,6 +34,7 @@ struct device_work {
 	__u32 length; /* of the packet */
 	__u32 linear; /* so much of it is in one piece */
 	__u32 label;  /* of tracker_label() */
+	__u32 where;  /* handover_where(), of a packet that comes in */
 	__u64 in;     /* struct net_device, as iptables sees it; 0: none */
 	__u64 out;
 	__u32 frame; /* enum frame_kind */
@@ -215,6 +216,15 @@ INLINE void source_interfaces(SOURCE *ctx, struct packet *packet)
 	HOLD_CONTEXT(ctx);
 	read_interface(packet, FIELD_IN_INTERFACE, device_at(work->in));
 	read_interface(packet, FIELD_OUT_INTERFACE, device_at(work->out));
+}
+
+INLINE __u32 source_device(SOURCE *ctx)
+{
+	const struct device_work *work = device_work();
+	const struct net_device *device = work ? device_at(work->in ? work->in : work->out) : NULL;
+
+	HOLD_CONTEXT(ctx);
+	return device ? (__u32)device->ifindex : 0;
 }
 
 INLINE __u32 source_conntrack(SOURCE *ctx, const struct packet *packet, __u32 needs)

@@ -31,6 +31,16 @@ struct sk_buff {
 	unsigned char *head;
 	unsigned char *data;
 	unsigned long _skb_refdst; /* struct dst_entry, and flags in the lowest bits */
+	char cb[48];
+};
+
+/* In skb->cb of a packet that comes in (include/net/ip.h, include/linux/ipv6.h). */
+struct inet_skb_parm {
+	__u16 frag_max_size; /* not 0: it has been put together of fragments */
+};
+
+struct inet6_skb_parm {
+	__u16 frag_max_size;
 };
 
 struct skb_shared_info {

@@ -10,15 +10,10 @@
 
 #include "bpf/netfilter_source.h"
 
+#include "bpf/handover.h"
 #include "bpf/judge.h"
 
 char _license[] SEC("license") = "GPL";
-
-/*
- * Set while programs on devices judge packets (bpf/xdp.bpf.c, bpf/tc.bpf.c): here are those of the
- * devices that do not carry them, or not yet.
- */
-const volatile bool beside_devices = false;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -38,17 +33,7 @@ struct {
  */
 INLINE bool is_running(const struct net_device *device)
 {
-	return device->flags & DEVICE_FLAG_UP && device->state & DEVICE_STATE_START;
-}
-
-INLINE bool is_covered(const struct nf_hook_state *state, enum arena_hook hook)
-{
-	const struct net_device *device = hook == ARENA_OUTPUT ? state->out : state->in;
-	__u32 wanted = hook == ARENA_OUTPUT ? DEVICE_COVERED_EGRESS : DEVICE_COVERED_INGRESS;
-	__u32 ifindex = device ? (__u32)device->ifindex : 0;
-	const __u32 *cover = bpf_map_lookup_elem(&covered, &ifindex);
-
-	return cover && *cover & wanted && (hook == ARENA_OUTPUT || is_running(device));
+	return device && device->flags & DEVICE_FLAG_UP && device->state & DEVICE_STATE_START;
 }
 
 /* A program on a device has let it pass unjudged, as one that would not come here. */
@@ -64,15 +49,96 @@ INLINE bool was_left(const struct sk_buff *skb)
 		       DEVICE_LEFT_METADATA;
 }
 
+/* Has it been put together of fragments, which its device's program has seen one by one? */
+INLINE bool was_fragmented(const struct sk_buff *skb, enum arena_family family)
+{
+	if (family == ARENA_IPV6)
+		return KERNEL_POINTER(struct inet6_skb_parm, skb->cb)->frag_max_size;
+	return KERNEL_POINTER(struct inet_skb_parm, skb->cb)->frag_max_size;
+}
+
+/* Who is to judge the packet. */
+enum responsible {
+	WE_ARE,
+	DEVICE_IS,
+	NOBODY_IS,
+};
+
+/* @cover: enum device_cover of the packet's device. */
+INLINE enum responsible who_is_responsible(struct bpf_nf_ctx *ctx, enum arena_family family,
+					   __u32 hook, __u32 judges, __u32 cover)
+{
+	__u32 wanted = hook == ARENA_OUTPUT ? DEVICE_COVERED_EGRESS : DEVICE_COVERED_INGRESS;
+
+	/* Not in advance, while the devices' programs do not judge yet. */
+	if (cover & DEVICE_COVERED_EXCLUDED && judges & JUDGES_INGRESS)
+		return NOBODY_IS;
+	if (judges & JUDGES_NETFILTER || !(cover & wanted))
+		return WE_ARE;
+	if (hook == ARENA_OUTPUT)
+		return DEVICE_IS;
+	if (!is_running(ctx->state->in) || was_left(ctx->skb))
+		return WE_ARE;
+	if (cover & DEVICE_COVERED_OF_LATE && was_fragmented(ctx->skb, family))
+		return WE_ARE;
+	return DEVICE_IS;
+}
+
+/* Has the device's program judged the packet, and accepted? Its note is taken away. */
+INLINE bool was_judged(struct bpf_nf_ctx *ctx, enum arena_family family, __u32 hook)
+{
+	return handover_note(ctx, handover_where(HANDOVER_TC, family, hook), true) ||
+	       handover_note(ctx, handover_where(HANDOVER_XDP, family, hook), true);
+}
+
+INLINE __u32 cover_of_device(struct bpf_nf_ctx *ctx)
+{
+	__u32 device = source_device(ctx);
+	const __u32 *cover = bpf_map_lookup_elem(&covered, &device);
+
+	return cover ? *cover : 0;
+}
+
+INLINE __u32 hook_of(struct bpf_nf_ctx *ctx)
+{
+	return (__u32)ctx->state->hook - 1; /* NF_INET_LOCAL_IN is 1 */
+}
+
+/*
+ * Does the packet pass without being judged here? These are functions of their own, as the stack
+ * of the program is nearly full.
+ */
+GLOBAL int is_left_alone(struct bpf_nf_ctx *ctx, __u32 family)
+{
+	__u32 judges = judges_now(~0u), hook = hook_of(ctx);
+	enum responsible responsible =
+		who_is_responsible(ctx, family, hook, judges, cover_of_device(ctx));
+
+	/* Its note is to be taken away in any case. */
+	if (judges & JUDGES_HANDOVER && hook != ARENA_OUTPUT && was_judged(ctx, family, hook))
+		return true;
+	return responsible != WE_ARE;
+}
+
+/* Tells the device's program, if there is one, that a packet which is sent has been accepted. */
+GLOBAL int note_sent(struct bpf_nf_ctx *ctx, __u32 family)
+{
+	__u32 where = handover_where(HANDOVER_NETFILTER, family, ARENA_OUTPUT);
+
+	return cover_of_device(ctx) & DEVICE_COVERED_EGRESS && handover_note(ctx, where, false);
+}
+
 INLINE int filter(struct bpf_nf_ctx *ctx, enum arena_family family)
 {
-	__u32 hook = (__u32)ctx->state->hook - 1; /* NF_INET_LOCAL_IN is 1 */
 	struct packet packet;
 
-	if (beside_devices && is_covered(ctx->state, hook) &&
-	    (hook == ARENA_OUTPUT || !was_left(ctx->skb)))
+	if (judges_now(~0u) != JUDGES_NETFILTER && is_left_alone(ctx, family))
 		return NF_ACCEPT;
-	return hook < ARENA_HOOKS && judge(ctx, family, hook, &packet) ? NF_ACCEPT : NF_DROP;
+	if (hook_of(ctx) >= ARENA_HOOKS || !judge(ctx, family, hook_of(ctx), &packet))
+		return NF_DROP;
+	if (hook_of(ctx) == ARENA_OUTPUT && judges_now(JUDGES_HANDOVER))
+		note_sent(ctx, family);
+	return NF_ACCEPT;
 }
 
 SEC("netfilter")

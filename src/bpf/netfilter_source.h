@@ -95,6 +95,14 @@ INLINE void source_interfaces(SOURCE *ctx, struct packet *packet)
 	read_interface(packet, FIELD_OUT_INTERFACE, ctx->state->out);
 }
 
+/* Number of the device that the packet comes from; of one that this machine sends, it leaves by. */
+INLINE __u32 source_device(SOURCE *ctx)
+{
+	const struct net_device *device = ctx->state->in ? ctx->state->in : ctx->state->out;
+
+	return device ? (__u32)device->ifindex : 0;
+}
+
 /* Value of FIELD_CONNTRACK; the NAT bits only if @needs says so (enum image_needs). */
 INLINE __u32 source_conntrack(SOURCE *ctx, const struct packet *packet, __u32 needs)
 {

@@ -108,6 +108,8 @@ int bpf_iptables_in(struct __sk_buff *ctx)
 	__u32 sent = NOT_SENT;
 	bool ipv6;
 
+	if (!judges_now(JUDGES_INGRESS))
+		return TCX_NEXT;
 	/* As the stack does before it reads a header. */
 	bpf_skb_pull_data(ctx, ctx->len < MAX_HEADERS ? ctx->len : MAX_HEADERS);
 	if (!work)
@@ -122,7 +124,7 @@ int bpf_iptables_in(struct __sk_buff *ctx)
 	mark_judged(ctx);
 	if (device_of_skb(ctx)->flags & DEVICE_FLAG_LOOPBACK)
 		sent = sent_label(ctx);
-	verdict = judge_incoming(ctx, work, ipv6, sent);
+	verdict = judge_incoming(ctx, work, ipv6, sent, HANDOVER_TC);
 	return verdict == DEVICE_PASS ? TCX_NEXT : TCX_DROP;
 }
 
@@ -148,10 +150,11 @@ int bpf_iptables_out(struct __sk_buff *ctx)
 	struct device_work *work = device_work();
 	enum description description;
 	enum device_verdict verdict;
+	enum arena_family family;
 	bool ipv6;
 
 	remove_mark(ctx);
-	if (!is_output(ctx))
+	if (!judges_now(JUDGES_EGRESS | JUDGES_HANDOVER) || !is_output(ctx))
 		return TCX_NEXT;
 	if (!work)
 		return TCX_DROP;
@@ -160,7 +163,13 @@ int bpf_iptables_out(struct __sk_buff *ctx)
 		return without_judgement(description) == DEVICE_PASS ? TCX_NEXT : TCX_DROP;
 	work->out = work->in;
 	work->in = 0;
-	verdict = judge_packet(ctx, work, ipv6 ? ARENA_IPV6 : ARENA_IPV4, ARENA_OUTPUT, NOT_SENT);
+	family = ipv6 ? ARENA_IPV6 : ARENA_IPV4;
+	if (judges_now(JUDGES_HANDOVER) &&
+	    handover_note(ctx, handover_where(HANDOVER_NETFILTER, family, ARENA_OUTPUT), true))
+		return TCX_NEXT;
+	if (!judges_now(JUDGES_EGRESS))
+		return TCX_NEXT;
+	verdict = judge_packet(ctx, work, family, ARENA_OUTPUT, NOT_SENT);
 	if (verdict == DEVICE_DROP)
 		return TCX_DROP;
 	send_label(ctx, work->label);

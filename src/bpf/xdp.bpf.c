@@ -91,10 +91,12 @@ int bpf_iptables_xdp(struct xdp_md *ctx)
 	enum device_verdict verdict;
 	bool ipv6;
 
+	if (!judges_now(JUDGES_INGRESS))
+		return XDP_PASS;
 	if (!work)
 		return XDP_DROP;
 	description = describe_frame(ctx, work, &ipv6);
-	verdict = description == DESCRIBED ? judge_incoming(ctx, work, ipv6, NOT_SENT)
+	verdict = description == DESCRIBED ? judge_incoming(ctx, work, ipv6, NOT_SENT, HANDOVER_XDP)
 					   : without_judgement(description);
 	return verdict == DEVICE_PASS ? XDP_PASS : XDP_DROP;
 }

@@ -2,12 +2,9 @@
 #include "datapath/datapath.h"
 
 #include "common/cleanup.h"
-#include "datapath/arena_memory.h"
-#include "datapath/delegation.h"
-#include "datapath/device_filter.h"
-#include "datapath/generation.h"
+#include "datapath/datapath_internal.h"
+#include "datapath/handover.h"
 #include "datapath/ipv6_probe.h"
-#include "datapath/program.h"
 
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -21,17 +18,6 @@
 #define MAX_FLOW_BITS  13
 #define MIN_FLOW_BITS  7
 #define MAX_FLOWS_SIZE ((uint64_t)32 << 20)
-
-struct datapath {
-	struct program program;
-	enum datapath_hook hook;
-	struct device_filter *devices; /* NULL: the programs are at netfilter's hooks */
-	struct arena_memory memory;
-	struct scratch scratch;
-	struct delegation *delegation; /* NULL: the programs are on devices */
-	struct generation_resources resources;
-	struct generation *current[ARENA_FAMILIES];
-};
 
 static const uint8_t protocols[ARENA_FAMILIES] = {
 	[ARENA_IPV4] = NFPROTO_IPV4,
@@ -134,11 +120,20 @@ static int install_empty(struct datapath *datapath, enum arena_family family,
 	return 0;
 }
 
-static int attach_to_devices(struct datapath *datapath, const struct datapath_options *options,
-			     struct message *message)
+void datapath_set_limits(struct datapath *datapath)
 {
+	bool on_devices = datapath->devices || datapath->hook != DATAPATH_NETFILTER;
+
+	datapath->resources.without_nat = on_devices;
+	datapath->resources.delegation = on_devices ? NULL : datapath->delegation;
+}
+
+int datapath_attach_to_devices(struct datapath *datapath, enum datapath_hook hook,
+			       struct message *message)
+{
+	const struct datapath_options *options = &datapath->options;
 	const struct device_filter_options device_options = {
-		.mode = options->hook == DATAPATH_XDP ? DEVICES_XDP : DEVICES_TC,
+		.mode = hook == DATAPATH_XDP ? DEVICES_XDP : DEVICES_TC,
 		.arena_fd = program_arena_fd(&datapath->program),
 		.covered_fd = program_covered_fd(&datapath->program),
 		.sizes = options->sizes,
@@ -152,39 +147,37 @@ static int attach_to_devices(struct datapath *datapath, const struct datapath_op
 	return error ? error : device_filter_attach(datapath->devices, message);
 }
 
-static int attach(struct datapath *datapath, const struct datapath_options *options,
-		  struct message *message)
+static int attach(struct datapath *datapath, struct message *message)
 {
 	int error = 0;
 
-	if (options->hook != DATAPATH_NETFILTER)
-		error = attach_to_devices(datapath, options, message);
+	handover_set_judges(&datapath->memory, datapath->hook == DATAPATH_NETFILTER
+						       ? JUDGES_NETFILTER
+						       : JUDGES_INGRESS | JUDGES_EGRESS);
+	if (datapath->hook != DATAPATH_NETFILTER)
+		error = datapath_attach_to_devices(datapath, datapath->hook, message);
 	/* Beside devices for what they have not got yet. */
 	for (int family = 0; family < ARENA_FAMILIES && !error; family++)
 		error = program_attach(&datapath->program, family, message);
-	for (int family = 0; family < ARENA_FAMILIES && !error && datapath->delegation; family++)
+	for (int family = 0; family < ARENA_FAMILIES && !error; family++)
 		delegation_set_priority(datapath->delegation, protocols[family],
 					datapath->program.priority[family]);
 	return error;
 }
 
-static int open_all(struct datapath *datapath, const struct datapath_options *options,
-		    struct message *message)
+static int open_all(struct datapath *datapath, struct message *message)
 {
-	bool beside_devices = options->hook != DATAPATH_NETFILTER;
-	int error = program_load(&datapath->program, beside_devices, message);
+	int error = program_load(&datapath->program, message);
 
 	if (!error)
 		error = open_arena(datapath, message);
-	datapath->hook = options->hook;
-	if (!error && !beside_devices)
+	if (!error)
 		error = delegation_new(&datapath->memory, program_arena_fd(&datapath->program),
 				       &datapath->delegation, message);
-	datapath->resources.without_nat = beside_devices;
-	datapath->resources.delegation = datapath->delegation;
+	datapath_set_limits(datapath);
 	for (int family = 0; family < ARENA_FAMILIES && !error; family++)
 		error = install_empty(datapath, family, message);
-	return error ? error : attach(datapath, options, message);
+	return error ? error : attach(datapath, message);
 }
 
 int datapath_open(const struct datapath_options *options, struct datapath **ret_datapath,
@@ -195,7 +188,9 @@ int datapath_open(const struct datapath_options *options, struct datapath **ret_
 
 	if (!datapath)
 		return message_error(message, ENOMEM, "out of memory");
-	error = open_all(datapath, options, message);
+	datapath->options = *options;
+	datapath->hook = options->hook;
+	error = open_all(datapath, message);
 	if (error) {
 		datapath_close(datapath);
 		return error;

@@ -26,7 +26,10 @@ enum datapath_hook {
 
 struct datapath_options {
 	enum datapath_hook hook;
-	/* The rest is for hooks on devices: see datapath/device_filter.h. */
+	/*
+	 * The rest is for hooks on devices: see datapath/device_filter.h. What it points to stays
+	 * as long as the datapath.
+	 */
 	struct tracker_sizes sizes;
 	const char *const *excluded;
 	size_t n_excluded;
@@ -46,11 +49,36 @@ int datapath_open(const struct datapath_options *options, struct datapath **ret_
 /* Detaches and frees everything; accepts NULL. */
 void datapath_close(struct datapath *datapath);
 
+/* The hook that judges; while it changes the old one until datapath_hook_commit(). */
+enum datapath_hook datapath_hook(const struct datapath *datapath);
+
+/*
+ * Changes the hook, without a moment in which a packet is not judged. All that can fail is done by
+ * the first of three steps; packets go on to be judged as before, and on failure nothing has
+ * changed: EBUSY (a change has not settled yet, or a device has somebody else's XDP program),
+ * EOPNOTSUPP (a table has rules that @hook cannot enforce), ENOMEM, and what the kernel says; the
+ * reason is in @message. @hook is another than datapath_hook(). Then datapath_devices() is there if
+ * @hook is on devices, and is owned by the datapath as ever.
+ */
+int datapath_hook_prepare(struct datapath *datapath, enum datapath_hook hook,
+			  struct message *message);
+
+/* Undoes the first step; may be called at any time. */
+void datapath_hook_cancel(struct datapath *datapath);
+
+/* The second: from now on @hook judges. */
+void datapath_hook_commit(struct datapath *datapath);
+
+/*
+ * The third: what is not needed any more leaves, as soon as no packet can be under way that has not
+ * been judged. Returns whether that is done; if not it is to be called again at *@ret_deadline
+ * (CLOCK_MONOTONIC, nanoseconds). If the hook is netfilter's now, datapath_devices() is not to be
+ * used any more.
+ */
+bool datapath_hook_settle(struct datapath *datapath, uint64_t *ret_deadline);
+
 /* What follows the devices; NULL at netfilter's hooks. Owned by the datapath. */
 struct device_filter *datapath_devices(const struct datapath *datapath);
-
-/* Where packets are judged now. */
-enum datapath_hook datapath_hook(const struct datapath *datapath);
 
 /* Hooks on devices: the connection tracker; NULL at netfilter's. Owned by the datapath. */
 const struct tracker *datapath_tracker(const struct datapath *datapath);

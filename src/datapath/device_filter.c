@@ -18,6 +18,7 @@ struct device_filter {
 	struct local_addresses *addresses;
 	struct devices *devices;
 	struct devices_options options;
+	enum devices_mode next_mode; /* from device_filter_switch_prepare() on */
 };
 
 static int load_error(const char *what, int error, struct message *message)
@@ -138,14 +139,63 @@ int device_filter_open(const struct device_filter_options *options,
 	return 0;
 }
 
-int device_filter_attach(struct device_filter *filter, struct message *message)
+static struct devices_programs programs_of(const struct device_filter *filter)
 {
-	filter->options.programs = (struct devices_programs){
+	return (struct devices_programs){
 		.xdp = filter->xdp ? bpf_program__fd(filter->xdp->progs.bpf_iptables_xdp) : -1,
 		.ingress = bpf_program__fd(filter->tc->progs.bpf_iptables_in),
 		.egress = bpf_program__fd(filter->tc->progs.bpf_iptables_out),
 	};
+}
+
+int device_filter_attach(struct device_filter *filter, struct message *message)
+{
+	filter->options.programs = programs_of(filter);
 	return devices_open(&filter->options, &filter->devices, message);
+}
+
+void device_filter_begin(struct device_filter *filter)
+{
+	devices_begin(filter->devices);
+}
+
+/* Without devices that have the programs. */
+static void close_xdp(struct device_filter *filter)
+{
+	xdp_bpf__destroy(filter->xdp);
+	filter->xdp = NULL;
+}
+
+int device_filter_switch_prepare(struct device_filter *filter, enum devices_mode mode,
+				 struct message *message)
+{
+	struct devices_programs programs;
+	int error = 0;
+
+	filter->next_mode = mode;
+	if (mode == DEVICES_XDP)
+		error = open_xdp(filter, message);
+	programs = programs_of(filter);
+	if (!error)
+		error = devices_switch_prepare(filter->devices, mode, &programs, message);
+	if (error && mode == DEVICES_XDP)
+		close_xdp(filter);
+	return error;
+}
+
+void device_filter_switch_undo(struct device_filter *filter)
+{
+	devices_switch_undo(filter->devices);
+	if (filter->options.mode == DEVICES_TC)
+		close_xdp(filter);
+}
+
+void device_filter_switch_complete(struct device_filter *filter)
+{
+	devices_switch_complete(filter->devices);
+	filter->options.mode = filter->next_mode;
+	if (filter->options.mode == DEVICES_TC)
+		close_xdp(filter);
 }
 
 void device_filter_close(struct device_filter *filter)
@@ -174,9 +224,12 @@ void device_filter_fds(const struct device_filter *filter, int ret_fds[DEVICE_FI
 int device_filter_process(struct device_filter *filter, uint64_t *ret_deadline,
 			  struct message *message)
 {
-	int error = devices_process_events(filter->devices, message);
+	uint64_t of_devices = 0, of_addresses = 0;
+	int error = devices_process_events(filter->devices, &of_devices, message);
 	int other =
-		local_addresses_process(filter->addresses, ret_deadline, error ? NULL : message);
+		local_addresses_process(filter->addresses, &of_addresses, error ? NULL : message);
 
+	*ret_deadline = of_addresses && (!of_devices || of_addresses < of_devices) ? of_addresses
+										   : of_devices;
 	return error ? error : other;
 }

@@ -27,7 +27,8 @@ struct device_filter_options {
 
 /*
  * Loads the programs; the arena is in order already. Packets are judged from
- * device_filter_attach() on. Errors, with a reason in @message: what the kernel says.
+ * device_filter_attach() on, if arena_root.judges says so. Errors, with a reason in @message: what
+ * the kernel says.
  */
 int device_filter_open(const struct device_filter_options *options,
 		       struct device_filter **ret_filter, struct message *message);
@@ -36,6 +37,19 @@ void device_filter_close(struct device_filter *filter); /* accepts NULL */
 
 /* The filter's own. */
 const struct tracker *device_filter_tracker(const struct device_filter *filter);
+
+/* The programs that have been attached before begin to judge now. */
+void device_filter_begin(struct device_filter *filter);
+
+/*
+ * Puts the programs of the other mode beside those that are there. On failure everything is as it
+ * was; errors of devices_switch_prepare(), and of loading the programs. To be followed by one of
+ * the other two, without device_filter_process() in between.
+ */
+int device_filter_switch_prepare(struct device_filter *filter, enum devices_mode mode,
+				 struct message *message);
+void device_filter_switch_undo(struct device_filter *filter);
+void device_filter_switch_complete(struct device_filter *filter); /* the old ones leave */
 
 #define DEVICE_FILTER_FDS 2
 

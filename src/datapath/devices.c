@@ -6,17 +6,19 @@
 #include "datapath/device_attachment.h"
 #include "datapath/device_events.h"
 #include "datapath/device_links.h"
+#include "datapath/held_packets.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct device {
 	struct device_description description;
 	struct device_attachment attachment;
 	struct message reason;
-	/* During devices_switch(): */
+	/* From devices_switch_prepare() on: */
 	struct device_change change;
 	struct message next_reason;
 	bool excluded;
@@ -27,6 +29,11 @@ struct device {
 	enum device_state told_state;
 	struct message told_reason;
 	bool seen; /* by the list that is being made */
+	/*
+	 * Until then (CLOCK_MONOTONIC, nanoseconds) datagrams may come of which the ingress program
+	 * has not seen all fragments; 0: no more.
+	 */
+	uint64_t of_late;
 };
 
 struct devices {
@@ -35,6 +42,10 @@ struct devices {
 	struct device **list; /* by ifindex */
 	size_t n_devices;
 	size_t capacity;
+	/* From devices_switch_prepare() on. */
+	size_t n_prepared;
+	enum devices_mode next_mode;
+	struct devices_programs next_programs;
 	/* While devices_open() runs: its first failure, which ends it. */
 	bool opening;
 	int error;
@@ -171,11 +182,41 @@ static void note_cover(const struct devices *devices, const struct device *devic
 		cover |= DEVICE_COVERED_INGRESS;
 	if (device->excluded || device->attachment.egress >= 0)
 		cover |= DEVICE_COVERED_EGRESS;
+	if (device->excluded)
+		cover |= DEVICE_COVERED_EXCLUDED;
+	else if (device->of_late && cover & DEVICE_COVERED_INGRESS)
+		cover |= DEVICE_COVERED_OF_LATE;
 	if (cover)
 		bpf_map_update_elem(devices->options.covered, &device->description.ifindex, &cover,
 				    BPF_ANY);
 	else
 		bpf_map_delete_elem(devices->options.covered, &device->description.ifindex);
+}
+
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+/* Returns when to be called again; 0: not at all. */
+static uint64_t forget_lateness(struct devices *devices)
+{
+	uint64_t time = now(), next = 0;
+
+	for (size_t i = 0; i < devices->n_devices; i++) {
+		struct device *device = devices->list[i];
+
+		if (device->of_late && device->of_late <= time) {
+			device->of_late = 0;
+			note_cover(devices, device);
+		}
+		if (device->of_late && (!next || device->of_late < next))
+			next = device->of_late;
+	}
+	return next;
 }
 
 static void detach(struct devices *devices, struct device *device)
@@ -254,6 +295,7 @@ static void begin(struct devices *devices, struct device *device)
 		device->due = false;
 	} else {
 		detach(devices, device);
+		device->of_late = now() + held_packets_fragment_time();
 		device->error = device_attachment_ingress(
 			&device->attachment, &device->description, devices->options.mode,
 			&devices->options.programs, !devices->opening, &device->reason);
@@ -388,12 +430,22 @@ void devices_close(struct devices *devices)
 	free(devices);
 }
 
+void devices_begin(struct devices *devices)
+{
+	uint64_t of_late = now() + held_packets_fragment_time();
+
+	for (size_t i = 0; i < devices->n_devices; i++) {
+		devices->list[i]->of_late = of_late;
+		note_cover(devices, devices->list[i]);
+	}
+}
+
 int devices_fd(const struct devices *devices)
 {
 	return mnl_socket_get_fd(devices->socket);
 }
 
-int devices_process_events(struct devices *devices, struct message *message)
+int devices_process_events(struct devices *devices, uint64_t *ret_deadline, struct message *message)
 {
 	int error = device_events_receive(devices->socket, on_event, devices);
 
@@ -406,21 +458,21 @@ int devices_process_events(struct devices *devices, struct message *message)
 			error = list_again(devices);
 	}
 	attach_all(devices);
+	*ret_deadline = forget_lateness(devices);
 	if (error)
 		return message_error(message, -error, "cannot follow the network devices: %s",
 				     strerror(-error));
 	return 0;
 }
 
-static int prepare_switch(struct devices *devices, enum devices_mode mode,
-			  const struct devices_programs *programs, size_t *ret_prepared,
-			  struct message *message)
+static int prepare_all(struct devices *devices, enum devices_mode mode,
+		       const struct devices_programs *programs, struct message *message)
 {
 	for (size_t i = 0; i < devices->n_devices; i++) {
 		struct device *device = devices->list[i];
 		int error;
 
-		*ret_prepared = i + 1;
+		devices->n_prepared = i + 1;
 		device->change = (struct device_change){.new_ingress = -1,
 							.state = device->attachment.state};
 		device->next_reason = device->reason;
@@ -439,30 +491,41 @@ static int prepare_switch(struct devices *devices, enum devices_mode mode,
 	return 0;
 }
 
-int devices_switch(struct devices *devices, enum devices_mode mode,
-		   const struct devices_programs *programs, struct message *message)
+int devices_switch_prepare(struct devices *devices, enum devices_mode mode,
+			   const struct devices_programs *programs, struct message *message)
 {
-	size_t prepared = 0;
-	int error = prepare_switch(devices, mode, programs, &prepared, message);
+	int error = prepare_all(devices, mode, programs, message);
 
-	for (size_t i = 0; i < prepared; i++) {
+	if (error) {
+		devices_switch_undo(devices);
+		return error;
+	}
+	devices->next_mode = mode;
+	devices->next_programs = *programs;
+	return 0;
+}
+
+void devices_switch_undo(struct devices *devices)
+{
+	for (size_t i = 0; i < devices->n_prepared; i++)
+		device_change_undo(&devices->list[i]->change, &devices->list[i]->attachment,
+				   &devices->options.programs);
+	devices->n_prepared = 0;
+}
+
+void devices_switch_complete(struct devices *devices)
+{
+	for (size_t i = 0; i < devices->n_prepared; i++) {
 		struct device *device = devices->list[i];
 
-		if (error) {
-			device_change_undo(&device->change, &device->attachment,
-					   &devices->options.programs);
-		} else {
-			device_change_complete(&device->change, &device->attachment);
-			device->reason = device->told_reason = device->next_reason;
-			device->told_state = state_of(device);
-		}
+		device_change_complete(&device->change, &device->attachment);
+		device->reason = device->told_reason = device->next_reason;
+		device->told_state = state_of(device);
 	}
-	if (error)
-		return error;
-	devices->options.mode = mode;
-	devices->options.programs = *programs;
+	devices->n_prepared = 0;
+	devices->options.mode = devices->next_mode;
+	devices->options.programs = devices->next_programs;
 	report_beside_others(devices);
-	return 0;
 }
 
 void devices_for_each(const struct devices *devices, device_report report, void *data)

@@ -94,23 +94,32 @@ int devices_open(const struct devices_options *options, struct devices **ret_dev
 /* Detaches everything; accepts NULL. */
 void devices_close(struct devices *devices);
 
+/* To be told if the programs that are attached begin to judge only now. */
+void devices_begin(struct devices *devices);
+
 /* To be watched for input; devices_process_events() is then to be called. */
 int devices_fd(const struct devices *devices);
 
 /*
  * Follows what has happened to devices. A device that cannot be filtered is reported as failed and
  * tried again at each of its later events; one with another's XDP program is filtered at TC.
- * Fails only if the kernel does not answer any more.
+ * To be called at *@ret_deadline (CLOCK_MONOTONIC, nanoseconds; 0: none), too. Fails only if the
+ * kernel does not answer any more.
  */
-int devices_process_events(struct devices *devices, struct message *message);
+int devices_process_events(struct devices *devices, uint64_t *ret_deadline,
+			   struct message *message);
 
 /*
- * Puts other programs, or those of another mode, in place: on each device the new ones judge
- * before the old ones leave (in the moment in between both may), in place where that is possible.
- * On failure everything is as it was. The old programs have to stay open until it returns.
+ * Puts other programs, or those of another mode, on the devices: in the place of the old ones where
+ * that is possible, else beside them, so that packets may meet both. Others' XDP programs are left
+ * alone, and are an error, as in devices_open(). On failure everything is as it was. To be followed
+ * by one of the other two, without devices_process_events() in between; the old programs have to
+ * stay open until then.
  */
-int devices_switch(struct devices *devices, enum devices_mode mode,
-		   const struct devices_programs *programs, struct message *message);
+int devices_switch_prepare(struct devices *devices, enum devices_mode mode,
+			   const struct devices_programs *programs, struct message *message);
+void devices_switch_undo(struct devices *devices);
+void devices_switch_complete(struct devices *devices); /* the old programs leave */
 
 /* Tells all devices, by ifindex. */
 void devices_for_each(const struct devices *devices, device_report report, void *data);

@@ -43,16 +43,38 @@ static int place_image(struct arena_memory *memory, const struct scratch *scratc
 	return 0;
 }
 
-/* What the hook cannot know is refused. */
-static int check_image(const struct generation_resources *resources, const struct image *image,
-		       const struct ruleset *ruleset, int hook, struct message *message)
+/* What hooks on devices cannot know is refused there. */
+static int refuse_nat(const struct image *image, const struct ruleset *ruleset, int hook,
+		      struct message *message)
 {
-	if (!resources->without_nat || !(image->needs & IMAGE_NEEDS_NAT))
+	if (!(image->needs & IMAGE_NEEDS_NAT))
 		return 0;
 	return message_error(message, EOPNOTSUPP,
 			     "%s: the connection states SNAT and DNAT are known at the netfilter "
 			     "hook only (bpf-iptablesd --hook netfilter)",
 			     ruleset_base_chain(ruleset, hook_numbers[hook])->name);
+}
+
+static int refuse_delegates(const struct ruleset *ruleset, struct message *message)
+{
+	if (!ruleset->n_delegates)
+		return 0;
+	return message_error(message, EOPNOTSUPP,
+			     "target \"%s\" is carried out behind the netfilter hook only "
+			     "(bpf-iptablesd --hook netfilter)",
+			     ruleset->delegates[0].extension->name);
+}
+
+int generation_check_on_devices(const struct arena_memory *memory,
+				const struct generation *generation, struct message *message)
+{
+	int error = refuse_delegates(generation->ruleset, message);
+
+	for (int hook = 0; hook < ARENA_HOOKS && !error; hook++)
+		error = refuse_nat(
+			arena_memory_at(memory, generation->images[hook]->block.position),
+			generation->ruleset, hook, message);
+	return error;
 }
 
 static int new_image(const struct generation_resources *resources, const struct ruleset *ruleset,
@@ -72,8 +94,8 @@ static int new_image(const struct generation_resources *resources, const struct 
 			(struct compiled_before){before->ruleset, &before->images[hook]->compiled};
 	error = compiler_compile(ruleset, hook_numbers[hook], before ? &compiled_before : NULL,
 				 scratch->memory, scratch->size, &image->compiled, message);
-	if (!error)
-		error = check_image(resources, scratch->memory, ruleset, hook, message);
+	if (!error && resources->without_nat)
+		error = refuse_nat(scratch->memory, ruleset, hook, message);
 	if (!error)
 		error = place_image(resources->memory, scratch, image, message);
 	if (error) {
@@ -183,10 +205,7 @@ static int take_delegates(const struct generation_resources *resources,
 	if (!ruleset->n_delegates)
 		return 0;
 	if (!resources->delegation)
-		return message_error(message, EOPNOTSUPP,
-				     "target \"%s\" is carried out behind the netfilter hook only "
-				     "(bpf-iptablesd --hook netfilter)",
-				     ruleset->delegates[0].extension->name);
+		return refuse_delegates(ruleset, message);
 	error = delegation_take(resources->delegation, ruleset, message);
 	if (!error)
 		generation->delegation = resources->delegation;

@@ -53,6 +53,13 @@ int generation_new(const struct generation_resources *resources, struct ruleset 
 		   const struct generation *before, struct generation **ret_generation,
 		   struct message *message);
 
+/*
+ * EOPNOTSUPP, with the reason that generation_new() would give, if rules ask for what there is not
+ * at hooks on devices: NAT, and what is delegated to the kernel.
+ */
+int generation_check_on_devices(const struct arena_memory *memory,
+				const struct generation *generation, struct message *message);
+
 /* Frees the ruleset, too. Nobody uses it any more, in no CPU. Accepts NULL. */
 void generation_free(struct arena_memory *memory, struct generation *generation);
 

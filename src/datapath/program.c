@@ -76,7 +76,7 @@ static int load_skeleton(struct netfilter_bpf *skeleton)
 	return error ? error : netfilter_bpf__load(skeleton);
 }
 
-int program_load(struct program *program, bool beside_devices, struct message *message)
+int program_load(struct program *program, struct message *message)
 {
 	int error;
 
@@ -87,7 +87,6 @@ int program_load(struct program *program, bool beside_devices, struct message *m
 	program->skeleton = netfilter_bpf__open();
 	if (!program->skeleton)
 		return load_error(-errno, message);
-	program->skeleton->rodata->beside_devices = beside_devices;
 	error = load_skeleton(program->skeleton);
 	if (!error)
 		return 0;

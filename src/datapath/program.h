@@ -17,12 +17,11 @@ struct program {
 };
 
 /*
- * Loads the programs; with @beside_devices they leave packets of devices that are in the map
- * program_covered_fd() (abi/devices.h) alone. The message says what the kernel lacks. EPERM,
- * EINVAL, ENOMEM ...
+ * Loads the programs. The message says what the kernel lacks. EPERM, EINVAL, ENOMEM ...
  */
-int program_load(struct program *program, bool beside_devices, struct message *message);
+int program_load(struct program *program, struct message *message);
 
+/* The map of abi/devices.h, for arena_root.judges that leave devices to others. */
 int program_covered_fd(const struct program *program);
 
 /* File descriptor of the arena, of the program of @family; owned by @program. */

@@ -20,6 +20,9 @@ def other_program(namespace: Namespace, device: str, mode: str = "xdpdrv") -> No
     namespace.ip(f"link set dev {device} {mode} obj {path} sec xdp")
 
 
+# enum device_cover of abi/devices.h: both directions, and what there is to know beside.
+COVERED, COVERED_EXCLUDED, COVERED_OF_LATE = 1 | 2, 4, 8
+
 class DevicesTest(unittest.TestCase):
     def setUp(self) -> None:
         self.inside = self.namespace()
@@ -331,12 +334,12 @@ class DevicesTest(unittest.TestCase):
         for name in "veth0", "free0":
             self.veth(name)
         driver = self.driver("xdp", "free+")
-        numbers = [self.inside.ifindex(name) for name in ("lo", "veth0", "free0")]
-        self.assertEqual(driver.covered(), dict.fromkeys(numbers, 3))
+        lo, veth, free = (self.inside.ifindex(name) for name in ("lo", "veth0", "free0"))
+        new = COVERED | COVERED_OF_LATE
+        self.assertEqual(driver.covered(), {lo: new, veth: new, free: COVERED | COVERED_EXCLUDED})
         self.inside.ip("link delete veth0")
         self.wait_for(driver, "veth0", None)
-        del numbers[1]
-        self.assertEqual(driver.covered(), dict.fromkeys(numbers, 3))
+        self.assertEqual(driver.covered(), {lo: new, free: COVERED | COVERED_EXCLUDED})
 
     def test_programs_leave_with_the_driver(self) -> None:
         self.veth("veth0")

@@ -123,7 +123,8 @@ static int driver_open(struct driver *driver, enum devices_mode mode, struct mes
 
 static int process(struct driver *driver, struct message *message)
 {
-	int error = devices_process_events(driver->devices, message);
+	uint64_t of_devices;
+	int error = devices_process_events(driver->devices, &of_devices, message);
 
 	return error ? error
 		     : local_addresses_process(driver->addresses, &driver->deadline, message);
@@ -177,7 +178,11 @@ static int switch_programs(struct driver *driver, const char *arguments, struct 
 	struct devices_programs programs = programs_of(driver, strstr(arguments, "again") != NULL);
 	enum devices_mode mode = strncmp(arguments, "xdp", 3) == 0 ? DEVICES_XDP : DEVICES_TC;
 
-	return devices_switch(driver->devices, mode, &programs, message);
+	int error = devices_switch_prepare(driver->devices, mode, &programs, message);
+
+	if (!error)
+		devices_switch_complete(driver->devices);
+	return error;
 }
 
 static int obey(struct driver *driver, const char *command, struct message *message)
