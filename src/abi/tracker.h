@@ -159,12 +159,14 @@ struct tracker_counts {
 enum tracker_operation {
 	TRACKER_START,  /* begin to collect what has expired */
 	TRACKER_DELETE, /* the connection with this key; -ENOENT if there is none */
+	TRACKER_ADOPT,  /* the connection, if there is none with its key */
 };
 
 struct tracker_request {
 	__u32 operation;
 	__s32 result; /* 0 or -errno */
 	struct tracker_key key;
+	struct tracker_connection connection; /* TRACKER_ADOPT */
 };
 
 struct tracker_shared {

@@ -114,6 +114,45 @@ INLINE int tracker_delete(const struct tracker_key *key)
 	return result;
 }
 
+/* Settles the connection at once, if it can be: it is not to be pushed out by the next ones. */
+INLINE void tracker_settle_adopted(struct tracker_work *work)
+{
+	struct tracker_entry *entry = bpf_map_lookup_elem(&tracker_table, &work->key);
+
+	if (!entry)
+		return;
+	work->ticket.number = 0;
+	bpf_spin_lock(&entry->lock);
+	if (entry->connection.ticket && tracker_keys_equal(&entry->connection.key, &work->key) &&
+	    tracker_is_alive(&entry->connection, work->now) &&
+	    tracker_settle(&entry->connection, work->now))
+		work->ticket.number = entry->connection.ticket;
+	bpf_spin_unlock(&entry->lock);
+	if (!work->ticket.number)
+		return;
+	tracker_add(&tracker_shared.counts.half_open, -1);
+	work->ticket.key = work->key;
+	/* There is room: the limit is smaller than the queue. */
+	bpf_map_push_elem(&tracker_settled, &work->ticket, BPF_ANY);
+}
+
+INLINE int tracker_adopt(const struct tracker_connection *connection)
+{
+	struct tracker_work *work = tracker_work();
+	int error;
+
+	if (!work)
+		return -ENOENT;
+	work->now = tracker_now();
+	work->key = connection->key;
+	work->entry.connection = *connection;
+	work->entry.connection.generation = tracker_shared.settings.generation;
+	error = tracker_commit_connection(work);
+	if (!error)
+		tracker_settle_adopted(work);
+	return error;
+}
+
 /* Never attached: user space runs it (BPF_PROG_TEST_RUN), and reads the result in the request. */
 SEC("tc")
 int tracker_control(struct __sk_buff *skb)
@@ -125,6 +164,8 @@ int tracker_control(struct __sk_buff *skb)
 		request->result = tracker_start();
 	else if (request->operation == TRACKER_DELETE)
 		request->result = tracker_delete(&request->key);
+	else if (request->operation == TRACKER_ADOPT)
+		request->result = tracker_adopt(&request->connection);
 	else
 		request->result = -EINVAL;
 	return 0;

@@ -39,6 +39,8 @@ INLINE __u32 icmp_request_type(__u32 family, __u32 protocol, __u32 type)
 		case 17: /* address mask */
 		case 18:
 			return 17;
+		default:
+			break;
 		}
 	} else if (family == ARENA_IPV6 && protocol == PROTOCOL_ICMPV6) {
 		switch (type) {
@@ -48,6 +50,8 @@ INLINE __u32 icmp_request_type(__u32 family, __u32 protocol, __u32 type)
 		case 139: /* node information */
 		case 140:
 			return 139;
+		default:
+			break;
 		}
 	}
 	return ICMP_NO_QUERY;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "datapath/tracker.h"
 
+#include "bpf/tracker_udp.h"
+#include "bpf/tracker_window.h"
 #include "common/cleanup.h"
 
 #include <bpf/bpf.h>
@@ -13,8 +15,6 @@
 #include <time.h>
 
 #define SHARED_MAP ".data.tracker"
-
-#define NANOSECONDS 1000000000ull
 
 /* hash maps round their number of buckets up to a power of two (kernel/bpf/hashtab.c) */
 #define MOST_ENTRIES (1u << 28)
@@ -207,6 +207,10 @@ static void describe(struct tracker_listed *listed, const struct tracker_connect
 		listed->transport.port.source = key->port[from];
 		listed->transport.port.destination = key->port[!from];
 	}
+	for (int direction = 0; direction < 2; direction++) {
+		listed->window_scale[direction] = connection->tcp.side[direction].scale;
+		listed->side_flags[direction] = connection->tcp.side[direction].flags;
+	}
 }
 
 static int visit_batch(const struct tracker *tracker, const struct tracker_entry *entries,
@@ -282,6 +286,41 @@ int tracker_iterate(const struct tracker *tracker,
 	while (!cursor.ended && !result)
 		result = tracker_iterate_step(tracker, &cursor, visit, argument, message);
 	return result;
+}
+
+/* As if it had begun just so long ago that it is what its status says. */
+static uint64_t begin_of(const struct tracker_listed *connection, uint64_t now)
+{
+	return connection->status & TRACKER_ASSURED ? now - 2 * STREAM_AGE : now;
+}
+
+int tracker_adopt(const struct tracker *tracker, const struct tracker_listed *connection,
+		  struct message *message)
+{
+	struct tracker_connection *adopted = &tracker->shared->request.connection;
+	uint64_t now = clock_now(tracker);
+	int error, way;
+
+	memset(adopted, 0, sizeof(*adopted));
+	way = tracker_key_of(&adopted->key, connection->family, connection->protocol,
+			     &connection->source, &connection->destination, &connection->transport);
+	if (way < 0)
+		return message_error(message, EINVAL, "nothing answers such a connection");
+	adopted->originator = way == TRACKER_BACK;
+	adopted->begin = begin_of(connection, now);
+	adopted->deadline = now + connection->seconds * NANOSECONDS;
+	adopted->status = connection->status | TRACKER_CONFIRMED;
+	adopted->tcp.state = connection->tcp_state;
+	for (int direction = 0; direction < 2; direction++) {
+		adopted->tcp.side[direction].scale = connection->window_scale[direction];
+		adopted->tcp.side[direction].flags =
+			connection->side_flags[direction] | TCP_SIDE_LIBERAL;
+	}
+	error = control(tracker, TRACKER_ADOPT, NULL, message);
+	if (error == -ENOSPC || error == -EAGAIN)
+		return message_error(message, -error,
+				     "there is no room for a connection that is to be adopted");
+	return error;
 }
 
 int tracker_end(const struct tracker *tracker, const struct tracker_key *key,

@@ -39,6 +39,9 @@ struct tracker_listed {
 	uint8_t tcp_state; /* enum tracker_tcp_state */
 	bool settled;
 	uint32_t seconds; /* that it has to live without another packet */
+	/* TCP, for each direction: what it says of windows; flags are nf_conntrack_tcp.h's. */
+	uint8_t window_scale[2];
+	uint8_t side_flags[2];
 };
 
 /*
@@ -81,6 +84,14 @@ int tracker_iterate_step(const struct tracker *tracker, struct tracker_cursor *c
 int tracker_iterate(const struct tracker *tracker,
 		    int (*visit)(const struct tracker_listed *listed, void *argument),
 		    void *argument, struct message *message);
+
+/*
+ * Goes on with a connection that somebody else has tracked until now, unless it is there already.
+ * What @connection says of the key and of being settled is found out anew. Nothing is known of the
+ * window of TCP: any will do. -ENOSPC if there is no room, -EINVAL if there is no such connection.
+ */
+int tracker_adopt(const struct tracker *tracker, const struct tracker_listed *connection,
+		  struct message *message);
 
 /* Ends one connection; -ENOENT if it does not exist. */
 int tracker_end(const struct tracker *tracker, const struct tracker_key *key,
