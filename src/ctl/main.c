@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* bpf-iptablesctl: looks at a running bpf-iptablesd, over its REST interface. */
+/* bpf-iptablesctl: speaks to a running bpf-iptablesd, over its REST interface. */
 #include "common/cleanup.h"
 #include "ctl/command.h"
 
@@ -11,6 +11,8 @@ static const char usage[] =
 	"Usage: bpf-iptablesctl COMMAND [OPTION]...\n"
 	"Talks to the bpf-iptablesd of the network namespace that it is started in.\n"
 	"\n"
+	"  hook [--json]                        where packets are judged\n"
+	"  hook [--json] netfilter|xdp|tc       judge them there from now on\n"
 	"  status [--json]                      the daemon, its hook, rules and connections\n"
 	"  conntrack [list] [--json] [FILTER]   the connections that are tracked in eBPF\n"
 	"  conntrack count [--json] [FILTER]    how many they are\n"
@@ -33,6 +35,7 @@ static const struct {
 	ctl_run run;
 } commands[] = {
 	{"conntrack", conntrack_run},
+	{"hook", hook_run},
 	{"status", status_run},
 };
 

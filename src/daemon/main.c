@@ -5,6 +5,7 @@
 #include "daemon/control_server.h"
 #include "daemon/device_watch.h"
 #include "daemon/event_loop.h"
+#include "daemon/hook_switch.h"
 #include "daemon/kernel_features.h"
 #include "daemon/namespace.h"
 #include "daemon/table_service.h"
@@ -36,8 +37,8 @@ struct daemon {
 	struct event_source *signal_source;
 	struct conntrack_switch *conntrack;
 	struct datapath *datapath;
-	struct device_watch *devices;
 	struct table_service *service;
+	struct hook_switch *hook;
 	struct control_server *server;
 	struct rest_context rest_context;
 	struct rest_server *rest;
@@ -112,19 +113,16 @@ static int open_signals(struct daemon *daemon, struct message *message)
 
 static int open_filter(struct daemon *daemon, struct message *message)
 {
-	struct device_filter *devices;
-	int error = 0;
+	int error = conntrack_switch_open(&daemon->conntrack, message);
 
-	if (filter_options.hook == DATAPATH_NETFILTER)
-		error = conntrack_switch_open(&daemon->conntrack, message);
 	if (!error)
 		error = datapath_open(&filter_options, &daemon->datapath, message);
-	devices = error ? NULL : datapath_devices(daemon->datapath);
-	if (devices)
-		error = device_watch_new(daemon->loop, devices, &daemon->devices, message);
 	if (!error)
 		error = table_service_new(daemon->datapath, daemon->conntrack, &daemon->service,
 					  message);
+	if (!error)
+		error = hook_switch_new(daemon->loop, daemon->datapath, daemon->service,
+					&daemon->hook, message);
 	return error;
 }
 
@@ -155,6 +153,7 @@ static int open_rest(struct daemon *daemon, struct message *message)
 	};
 
 	daemon->rest_context = (struct rest_context){
+		.hook = daemon->hook,
 		.datapath = daemon->datapath,
 		.namespace_cookie = namespace_cookie(daemon->namespace),
 	};
@@ -188,12 +187,10 @@ static void daemon_close(struct daemon *daemon)
 {
 	rest_server_free(daemon->rest);
 	control_server_free(daemon->server);
-	device_watch_free(daemon->devices);
+	hook_switch_free(daemon->hook);
 	/* Connections are tracked until no rule asks for their state any more. */
-	if (daemon->conntrack)
-		datapath_close(take_pointer(daemon->datapath));
-	table_service_free(daemon->service);
 	datapath_close(daemon->datapath);
+	table_service_free(daemon->service);
 	conntrack_switch_close(daemon->conntrack);
 	event_source_free(daemon->signal_source);
 	cleanup_close(&daemon->signal_fd);
@@ -238,18 +235,8 @@ static int run_daemon(void)
 
 static bool choose_hook(const char *hook)
 {
-	static const char *const names[] = {
-		[DATAPATH_NETFILTER] = "netfilter",
-		[DATAPATH_XDP] = "xdp",
-		[DATAPATH_TC] = "tc",
-	};
-
-	for (int i = 0; i < (int)(sizeof(names) / sizeof(names[0])); i++) {
-		if (strcmp(hook, names[i]) != 0)
-			continue;
-		filter_options.hook = (enum datapath_hook)i;
+	if (hook_switch_find(hook, &filter_options.hook))
 		return true;
-	}
 	fprintf(stderr, "bpf-iptablesd: there is no hook '%s', only netfilter, xdp and tc\n", hook);
 	return false;
 }

@@ -31,6 +31,7 @@ struct table {
 struct table_service {
 	struct datapath *datapath;
 	struct conntrack_switch *conntrack;
+	unsigned int trackers; /* enum table_tracker */
 	struct table tables[ARRAY_SIZE(families)];
 };
 
@@ -46,14 +47,16 @@ struct call {
 	struct message *message;
 };
 
-/* The kernel's own, or that of the hooks on devices. */
-static int switch_conntrack(struct table_service *service, uint8_t family, bool on,
-			    struct message *message)
+static int switch_conntrack(struct table_service *service, unsigned int trackers, uint8_t family,
+			    bool on, struct message *message)
 {
-	if (service->conntrack)
-		return conntrack_switch_set(service->conntrack, family, on, message);
-	datapath_track(service->datapath, family, on);
-	return 0;
+	int error = 0;
+
+	if (trackers & TABLE_TRACKER_KERNEL)
+		error = conntrack_switch_set(service->conntrack, family, on, message);
+	if (!error && trackers & TABLE_TRACKER_DATAPATH)
+		datapath_track(service->datapath, family, on);
+	return error;
 }
 
 static int set_conntrack(struct table_service *service, struct table *table, bool on,
@@ -62,7 +65,7 @@ static int set_conntrack(struct table_service *service, struct table *table, boo
 	int error = 0;
 
 	if (table->conntrack != on)
-		error = switch_conntrack(service, table->family, on, message);
+		error = switch_conntrack(service, service->trackers, table->family, on, message);
 	if (!error)
 		table->conntrack = on;
 	return error;
@@ -91,13 +94,15 @@ int table_service_new(struct datapath *datapath, struct conntrack_switch *conntr
 
 	service->datapath = datapath;
 	service->conntrack = conntrack;
+	service->trackers = TABLE_TRACKER_KERNEL;
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
 		struct table *table = &service->tables[i];
 		int error;
 
 		table->family = families[i];
 		table->conntrack = datapath_ruleset(datapath, table->family)->conntrack;
-		error = switch_conntrack(service, table->family, table->conntrack, message);
+		error = switch_conntrack(service, service->trackers, table->family,
+					 table->conntrack, message);
 		if (error)
 			return error;
 	}
@@ -105,13 +110,53 @@ int table_service_new(struct datapath *datapath, struct conntrack_switch *conntr
 	return 0;
 }
 
+/* For the tables that ask for it. Stops at the first failure. */
+static int switch_all(struct table_service *service, unsigned int trackers, bool on,
+		      struct message *message)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(service->tables) && !error; i++)
+		if (service->tables[i].conntrack)
+			error = switch_conntrack(service, trackers, service->tables[i].family, on,
+						 message);
+	return error;
+}
+
+int table_service_set_trackers(struct table_service *service, unsigned int trackers,
+			       struct message *message)
+{
+	unsigned int added = trackers & ~service->trackers;
+	unsigned int removed = service->trackers & ~trackers;
+	struct message complaint = {""};
+	int error = switch_all(service, added, true, message);
+
+	if (error) {
+		(void)switch_all(service, added, false, NULL);
+		return error;
+	}
+	service->trackers = trackers;
+	/* One that goes on all the same harms no rule. */
+	if (switch_all(service, removed, false, &complaint))
+		fprintf(stderr, "bpf-iptablesd: %s\n", complaint.text);
+	return 0;
+}
+
+bool table_service_tracks(const struct table_service *service)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(service->tables); i++)
+		if (service->tables[i].conntrack)
+			return true;
+	return false;
+}
+
 void table_service_free(struct table_service *service)
 {
 	if (!service)
 		return;
 
-	for (size_t i = 0; i < ARRAY_SIZE(service->tables); i++)
-		set_conntrack(service, &service->tables[i], false, NULL);
+	/* The datapath's own ends with it. */
+	(void)switch_all(service, service->trackers & TABLE_TRACKER_KERNEL, false, NULL);
 	free(service);
 }
 

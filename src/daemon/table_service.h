@@ -12,16 +12,34 @@
 #include "daemon/control_server.h"
 #include "datapath/datapath.h"
 
+#include <stdbool.h>
+
 struct table_service;
 
 /*
- * @datapath and @conntrack (NULL: the datapath tracks connections itself) stay the caller's, and
- * must outlive the service. Brings connection tracking in line with the tables in force, whatever a
- * killed daemon left behind. Errors, with a reason in @message: ENOMEM, those of
- * conntrack_switch_set().
+ * @datapath and @conntrack stay the caller's, and must outlive the service; but that the datapath
+ * may be closed just before it is freed. Brings connection tracking by the kernel in line with the
+ * tables in force, whatever a killed daemon left behind. Errors, with a reason in @message: ENOMEM,
+ * those of conntrack_switch_set().
  */
 int table_service_new(struct datapath *datapath, struct conntrack_switch *conntrack,
 		      struct table_service **ret_service, struct message *message);
+
+/* Who tracks connections while a rule asks for their state. */
+enum table_tracker {
+	TABLE_TRACKER_KERNEL = 1 << 0, /* for netfilter's hooks; at the beginning it is this one */
+	TABLE_TRACKER_DATAPATH = 1 << 1, /* for those on devices */
+};
+
+/*
+ * Those in @trackers (enum table_tracker) do from now on, and no others. On failure nothing has
+ * changed: those of conntrack_switch_set(). Fails only if a tracker is added.
+ */
+int table_service_set_trackers(struct table_service *service, unsigned int trackers,
+			       struct message *message);
+
+/* Does any rule ask for the state of connections? */
+bool table_service_tracks(const struct table_service *service);
 
 /* Switches connection tracking off, as far as the service asked for it; accepts NULL. */
 void table_service_free(struct table_service *service);

@@ -14,10 +14,12 @@
 #include <stdint.h>
 
 struct datapath;
+struct hook_switch;
 
 /* What the resources are about. */
 struct rest_context {
 	struct datapath *datapath;
+	struct hook_switch *hook;
 	uint64_t namespace_cookie;
 };
 

@@ -4,12 +4,15 @@
 #include "common/cleanup.h"
 #include "rest/connection_filter.h"
 #include "rest/connections.h"
+#include "rest/hook.h"
 #include "rest/status.h"
 
 const struct rest_route rest_routes[] = {
 	{"GET", "/v1/connections", rest_connections_list, .query = connection_filter_names},
 	{"DELETE", "/v1/connections", rest_connections_delete, .query = connection_filter_names},
 	{"GET", "/v1/connections/count", rest_connections_count, .query = connection_filter_names},
+	{"GET", "/v1/hook", rest_hook_get},
+	{"PUT", "/v1/hook", rest_hook_put, .body_limit = REST_HOOK_BODY},
 	{"GET", "/v1/status", rest_status_get},
 };
 
