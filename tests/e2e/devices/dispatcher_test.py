@@ -10,7 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "hooks"))
 from hooks_test import Daemon, command
-from network import Driver, Namespace, Refused, build, die_with_parent, wait_until
+from driver import Driver, Refused
+from network import Namespace, build, die_with_parent, wait_until
 
 OBJECTS = build() / "tests" / "e2e" / "devices"
 DISPATCHER = OBJECTS / "dispatcher.bpf.o"
