@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-The hooks on devices (--hook xdp, --hook tc) cannot judge all that netfilter's hooks judge, and not all
-of it as they do. Here is everything that the oracle leaves out or forgives there; whatever else
+The hooks on devices (--hook xdp, --hook tc) cannot judge all that netfilter's hooks judge, and not
+all of it as they do. Here is everything that the oracle leaves out or forgives there; whatever else
 differs is an error. docs/hooks.md lists the same exceptions (exceptions_test.py compares).
 
 What is left out is left out on both sides, before a case is played.
@@ -163,11 +163,12 @@ def has_no_hop_left(setting: Setting, sent: Sent) -> bool:
         not is_group(sent.destination)
 
 
+ADDRESS_TRANSLATION = Exemption(
+    "address translation",
+    "addresses are translated behind these hooks, and rules that ask for SNAT or DNAT are refused",
+    "there is no nat table, and SNAT and DNAT are taken out of the states that rules ask for")
 EXEMPTIONS = (
-    Exemption(
-        "address translation",
-        "addresses are translated behind these hooks, and rules that ask for SNAT or DNAT are refused",
-        "there is no nat table, and SNAT and DNAT are taken out of the states that rules ask for"),
+    ADDRESS_TRANSLATION,
     Exemption(
         "no tracking",
         "the CT target of the raw table is of the kernel's conntrack, and unknown to ours",
@@ -188,8 +189,8 @@ EXEMPTIONS = (
         "such packets do not come in", has_impossible_source),
     Exemption(
         "fragments",
-        "here each fragment is judged, there whole datagrams: always while connections are tracked, "
-        "otherwise IPv4's that are for this machine",
+        "here each fragment is judged, there whole datagrams: IPv4's that are for this machine, and "
+        "all while connections are tracked",
         "such fragments are not sent", is_unlike_fragment),
     Exemption(
         "hop-by-hop options",
@@ -198,8 +199,8 @@ EXEMPTIONS = (
         "such packets do not come in", has_refused_options),
     Exemption(
         "protocols with states",
-        "the eBPF tracker does not know the states of SCTP and DCCP, PPTP's call numbers, the timeouts "
-        "of GRE, and that UDP-Lite must have a checksum",
+        "the eBPF tracker does not know the states of SCTP and DCCP, PPTP's call numbers, the "
+        "timeouts of GRE, and that UDP-Lite must have a checksum",
         "while connections are tracked, SCTP, DCCP, PPTP's GRE and UDP-Lite without a checksum are "
         "not sent, and no GRE where rules ask for --ctexpire", has_states_of_its_own),
     Exemption(
@@ -210,17 +211,18 @@ EXEMPTIONS = (
         "while connections are tracked, such packets are not sent", has_no_hop_left),
     Exemption(
         "looped copies",
-        "a sender's own copy of a broadcast or multicast packet is made before OUTPUT is judged here",
+        "a sender's own copy of a broadcast or multicast packet is made before OUTPUT is judged "
+        "here",
         "the firewall sends none", is_looped),
     Exemption(
         "waiting for neighbours",
         "OUTPUT is judged here when the neighbour's hardware address is known, which may be never",
-        "the firewall sends nothing to neighbours that it has to discover, and is not asked for its "
-        "own address by such without theirs; what it forwards to them stays",
+        "the firewall sends nothing to neighbours that it has to discover, and none of them asks for "
+        "its address without telling its own; what it forwards to them stays",
         has_to_wait),
     Exemption(
         "redirects",
-        "the kernel tells the sender of an IPv6 packet that its neighbour is on the same link before "
+        "the kernel tells the sender of an IPv6 packet that the neighbour is on its own link before "
         "FORWARD judges the packet; one that FORWARD drops has not come so far here",
         "no packet comes in that would go back to a neighbour on its link", goes_back),
     Exemption(
@@ -283,10 +285,12 @@ class Exceptions:
 
     def reason_to_leave_out(self, setting: Setting, step: dict) -> str | None:
         if step["do"] == "command" and asks_for_translation(" ".join(step["arguments"])):
-            return EXEMPTIONS[0].name
+            return ADDRESS_TRANSLATION.name
         sent = sent_by(step)
-        return next((exemption.name for exemption in EXEMPTIONS
-                     if sent and exemption.leaves_out and exemption.leaves_out(setting, sent)), None)
+        for exemption in EXEMPTIONS if sent else ():
+            if exemption.leaves_out and exemption.leaves_out(setting, sent):
+                return exemption.name
+        return None
 
     def adapt(self, case: Case) -> Case:
         """The case as it can be played at this hook."""

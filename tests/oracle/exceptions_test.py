@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The documentation names the exceptions that the oracle makes, all of them and no others; and those
-that predict what the kernel does leave out no more than they say."""
+"""
+The documentation names the exceptions that the oracle makes, all of them and no others; and those
+that predict what the kernel does leave out no more than they say.
+"""
 
 import re
 import unittest
@@ -62,8 +64,8 @@ class LeavingOut(unittest.TestCase):
 
     def test_options_that_the_kernel_refuses(self) -> None:
         good = (b"\x01\x04\0\0\0\0", b"\x05\x02\0\0\x01\0", b"\x1e\x04abcd", b"\0" * 6)
-        bad = (b"\x01\x04\0\1\0\0", b"\x05\x03\0\0\0\0", b"\x8a\x04abcd", b"\x1e\x05abcd", b"\0" * 14,
-               b"\x1e\0" * 9 + b"\x01\x02\0\0")
+        bad = (b"\x01\x04\0\1\0\0", b"\x05\x03\0\0\0\0", b"\x8a\x04abcd", b"\x1e\x05abcd",
+               b"\0" * 14, b"\x1e\0" * 9 + b"\x01\x02\0\0")
         self.assertEqual([options for options in good if not are_options_accepted(options)], [])
         self.assertEqual([options for options in bad if are_options_accepted(options)], [])
 

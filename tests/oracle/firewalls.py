@@ -16,7 +16,8 @@ class Firewall:
     prefix: str  # of each program's name, with its directory
     suffix: str
     daemon: str | None = None  # to be started in the namespace first
-    hook: str = NETFILTER      # that the daemon filters on
+    control: str | None = None  # bpf-iptablesctl
+    hook: str = NETFILTER       # that the daemon filters on
 
     def program(self, family: int, kind: str = "") -> str:
         """kind is nothing, -save or -restore."""
@@ -33,14 +34,17 @@ def find_firewall(kind: str, build: str | None, hook: str = NETFILTER) -> Firewa
     """kind is legacy (the kernel's iptables), build (in the build directory) or installed."""
     if kind == "legacy":
         return LEGACY
-    frontend = daemon = ""
+    frontend = daemon = control = ""
     if kind == "build":
         root = Path(build or "build").resolve()
-        frontend, daemon = f"{root}/src/frontend/", f"{root}/src/daemon/"
-    return Firewall("bpf-iptables", f"{frontend}bpf-", "", f"{daemon}bpf-iptablesd", hook)
+        frontend, daemon, control = (f"{root}/src/{part}/" for part in
+                                     ("frontend", "daemon", "ctl"))
+    return Firewall("bpf-iptables", f"{frontend}bpf-", "", f"{daemon}bpf-iptablesd",
+                    f"{control}bpf-iptablesctl", hook)
 
 
 def missing_programs(firewall: Firewall, families: list[int]) -> list[str]:
-    programs = [firewall.daemon, *(firewall.program(family, kind) for family in families
-                                   for kind in ("", "-save", "-restore"))]
+    programs = [firewall.daemon, firewall.control,
+                *(firewall.program(family, kind) for family in families
+                  for kind in ("", "-save", "-restore"))]
     return [program for program in programs if program and not which(program)]

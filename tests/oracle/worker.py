@@ -19,7 +19,7 @@ import traceback
 from pathlib import Path
 
 import local_traffic
-from exceptions import NETFILTER, asks_for_state, sysctls_of
+from exceptions import NETFILTER, sysctls_of
 from firewalls import Firewall
 from packets_ipv6 import salted
 from topology import ENDS, Topology, libc
@@ -99,13 +99,7 @@ class Worker:
         self.lock = os.memfd_create("xtables-lock")
         # A lock of its own: the two sides, and whatever else the machine does, shall not wait.
         self.environment = dict(os.environ, XTABLES_LOCKFILE=f"/proc/{os.getpid()}/fd/{self.lock}")
-        self.daemon: Daemon | None = None
-        self.has_connections = False  # programs on devices may know some
-        self.start_daemon()
-
-    def start_daemon(self) -> None:
-        if self.firewall.daemon:
-            self.daemon = Daemon(self.firewall.daemon, self.firewall.hook)
+        self.daemon = Daemon(firewall.daemon, firewall.hook) if firewall.daemon else None
 
     def stop(self) -> None:
         if self.daemon:
@@ -125,12 +119,11 @@ class Worker:
         family, other_family = case["family"], 10 - case["family"]
         if 6 in (family, other_family if case["other_tables"] else 0):
             topology.forget_neighbours()
-        self.forget_own_connections()
         result = {"restore": self.restore(family, case["tables"])}
         if case["other_tables"] or self.tables_used[other_family]:
             result["other_restore"] = self.restore(other_family, case["other_tables"])
         self.family = family
-        topology.flush_conntrack()
+        self.forget_connections()
         topology.synchronise()
         topology.take_captured()
         if result["restore"]["status"] == 0 and not case.get("only_restore"):
@@ -148,25 +141,17 @@ class Worker:
             self.daemon.check()
         return result
 
-    def forget_own_connections(self) -> None:
-        """
-        Those that programs on devices have tracked leave with the daemon, and its tables with them:
-        then the other side begins with empty ones, too.
-        """
-        if not self.has_connections:
+    def forget_connections(self) -> None:
+        """Those of the kernel, and those that our programs on devices track themselves."""
+        self.topology.flush_conntrack()
+        if self.firewall.hook == NETFILTER:
             return
-        self.has_connections = False
-        if self.daemon:
-            self.stop()
-            self.start_daemon()
-        else:
-            for family in self.tables_used:
-                self.restore(family, {})
+        done = self.run_program([self.firewall.control, "conntrack", "flush"])
+        if done["status"]:
+            raise FirewallError("connections cannot be flushed: " + done["stderr"])
 
     def restore(self, family: int, tables: dict[str, str]) -> dict:
         """Empties the tables that earlier cases used, in the same transaction per table."""
-        if self.hook != NETFILTER and asks_for_state("".join(tables.values())):
-            self.has_connections = True
         used = self.tables_used[family]
         texts = [empty_table(table) for table in sorted(used - set(tables))] + [*tables.values()]
         self.tables_used[family] |= set(tables)
