@@ -19,7 +19,8 @@ from discovery import SOLICITATION, SOURCE_ADDRESS
 from packets import DCCP, GRE, ICMPV6, SCTP, UDPLITE, is_fragment
 from packets_ipv6 import (FRAGMENT, HEADER_LENGTH, HOP_BY_HOP, addresses_of, is_later_fragment,
                           layout_of, transport_of, version)
-from topology import BROADCASTS, LINK_LOCAL_HOSTS, LINKS, LOCAL_ADDRESSES
+from topology import (BROADCASTS, LINK_LOCAL, LINK_LOCAL_HOSTS, LINKS, LOCAL_ADDRESSES,
+                      end_of)
 
 NETFILTER = "netfilter"
 HOOKS = (NETFILTER, "xdp", "tc")
@@ -155,12 +156,15 @@ def has_impossible_source(setting: Setting, sent: Sent) -> bool:
     return sent.source in BROADCASTS and comes_in(setting, sent)
 
 
-def has_no_hop_left(setting: Setting, sent: Sent) -> bool:
-    if sent.by_firewall or version(sent.packet) not in setting.tracked:
+def is_answered_with_error(setting: Setting, sent: Sent) -> bool:
+    """By the kernel, instead of forwarding it: ip_forward(), ip6_forward()."""
+    if sent.by_firewall or version(sent.packet) not in setting.tracked or \
+            setting.is_own(sent.destination) or is_group(sent.destination):
         return False
-    hop_limit = sent.packet[7] if version(sent.packet) == 6 else sent.packet[8]
-    return hop_limit <= 1 and not setting.is_own(sent.destination) and \
-        not is_group(sent.destination)
+    if version(sent.packet) == 4:
+        return sent.packet[8] <= 1
+    beyond_scope = in_network(sent.source, LINK_LOCAL) and end_of(sent.destination) != sent.end
+    return sent.packet[7] <= 1 or beyond_scope
 
 
 ADDRESS_TRANSLATION = Exemption(
@@ -189,8 +193,8 @@ EXEMPTIONS = (
         "such packets do not come in", has_impossible_source),
     Exemption(
         "fragments",
-        "here each fragment is judged, there whole datagrams: IPv4's that are for this machine, and "
-        "all while connections are tracked",
+        "here each fragment is judged, there whole datagrams: IPv4's that are for this machine, "
+        "and all while connections are tracked",
         "such fragments are not sent", is_unlike_fragment),
     Exemption(
         "hop-by-hop options",
@@ -204,11 +208,11 @@ EXEMPTIONS = (
         "while connections are tracked, SCTP, DCCP, PPTP's GRE and UDP-Lite without a checksum are "
         "not sent, and no GRE where rules ask for --ctexpire", has_states_of_its_own),
     Exemption(
-        "no hop left",
-        "the kernel tracks a packet that it cannot forward for lack of a hop, and counts its own "
-        "error about it as RELATED even if it would have begun a connection; here no chain and so "
-        "no connection has seen it",
-        "while connections are tracked, such packets are not sent", has_no_hop_left),
+        "errors before FORWARD",
+        "the kernel tracks a packet that it cannot forward, and its own error about it is RELATED "
+        "even if the packet was NEW; here no chain sees the packet, nor does the tracker",
+        "while connections are tracked, no packets come in to be forwarded that have no hop left, "
+        "or are from link-local addresses and for another link", is_answered_with_error),
     Exemption(
         "looped copies",
         "a sender's own copy of a broadcast or multicast packet is made before OUTPUT is judged "
@@ -217,13 +221,13 @@ EXEMPTIONS = (
     Exemption(
         "waiting for neighbours",
         "OUTPUT is judged here when the neighbour's hardware address is known, which may be never",
-        "the firewall sends nothing to neighbours that it has to discover, and none of them asks for "
-        "its address without telling its own; what it forwards to them stays",
+        "the firewall sends nothing to neighbours that it has to discover, and none of them asks "
+        "for its address without telling its own; what it forwards to them stays",
         has_to_wait),
     Exemption(
         "redirects",
-        "the kernel tells the sender of an IPv6 packet that the neighbour is on its own link before "
-        "FORWARD judges the packet; one that FORWARD drops has not come so far here",
+        "the kernel tells the sender of an IPv6 packet that the neighbour is on its own link "
+        "before FORWARD judges the packet; one that FORWARD drops has not come so far here",
         "no packet comes in that would go back to a neighbour on its link", goes_back),
     Exemption(
         "untold senders",
