@@ -87,6 +87,7 @@ struct tracker_tcp {
 	__u16 last_window;
 	__u8 last_scale;
 	__u8 last_flags;
+	__u32 pauses; /* tracker_settings.pauses, when the windows were looked at last */
 };
 
 struct tracker_connection {
@@ -139,7 +140,8 @@ struct tracker_settings {
 	__u8 tcp_maximum_repetitions;
 	__u16 unused;
 	__u32 timeout[TRACKER_TIMEOUTS]; /* in seconds */
-	__u64 unused_line[5];            /* two cache lines */
+	__u32 pauses[2];                 /* of each family: how often it was not tracked */
+	__u64 unused_line[4];            /* two cache lines */
 };
 
 struct tracker_counts {

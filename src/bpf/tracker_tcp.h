@@ -327,6 +327,25 @@ INLINE enum tcp_course tcp_find_course(struct tracker_connection *connection,
 }
 
 /*
+ * While its family was not tracked, an established connection went on: its windows have to be
+ * learnt again. After nf_ct_tcp_fixup() (net/netfilter/nf_conntrack_proto.c).
+ */
+INLINE void tcp_resume(struct tracker_connection *connection,
+		       const struct tracker_settings *settings)
+{
+	struct tracker_tcp *tcp = &connection->tcp;
+	__u32 pauses = settings->pauses[connection->key.family & 1];
+
+	if (tcp->pauses == pauses)
+		return;
+	tcp->pauses = pauses;
+	if (tcp->state == TRACKER_TCP_ESTABLISHED) {
+		tcp->side[0].maximum_window = 0;
+		tcp->side[1].maximum_window = 0;
+	}
+}
+
+/*
  * A TCP packet of the connection, with valid flags, whose segment has been read. Everything that
  * the packet changes is changed.
  */
@@ -339,6 +358,7 @@ NOINLINE enum tracker_outcome tracker_tcp_packet(struct tracker_connection *conn
 	enum tcp_kind kind = tcp_kind_of(packet->tcp.flags);
 	__u32 old = tcp->state, next = tcp_next_state(direction, kind, old);
 
+	tcp_resume(connection, settings);
 	switch (tcp_find_course(connection, packet, direction, kind, &old, &next)) {
 	case TCP_COURSE_REFUSE:
 		return TRACKER_REFUSED;
@@ -393,5 +413,6 @@ INLINE bool tracker_tcp_begin(struct tracker_connection *connection,
 		connection->tcp.side[1].flags = sender->flags;
 	}
 	connection->tcp.last_kind = TCP_KIND_NONE;
+	connection->tcp.pauses = settings->pauses[connection->key.family & 1];
 	return true;
 }

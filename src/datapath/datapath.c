@@ -232,8 +232,12 @@ const struct tracker *datapath_tracker(const struct datapath *datapath)
 void datapath_track(struct datapath *datapath, uint8_t family, bool on)
 {
 	struct arena_root *root = arena_memory_root(&datapath->memory);
+	const struct tracker *tracker = datapath_tracker(datapath);
+	int index = find_family(family);
 
-	__atomic_store_n(&root->tracks[find_family(family)], on, __ATOMIC_SEQ_CST);
+	if (on && tracker && !root->tracks[index])
+		tracker_resume(tracker, (unsigned int)index);
+	__atomic_store_n(&root->tracks[index], on, __ATOMIC_SEQ_CST);
 }
 
 const struct ruleset *datapath_ruleset(const struct datapath *datapath, uint8_t family)

@@ -338,6 +338,11 @@ void tracker_flush(const struct tracker *tracker)
 	__atomic_fetch_add(&tracker->shared->settings.generation, 1, __ATOMIC_SEQ_CST);
 }
 
+void tracker_resume(const struct tracker *tracker, unsigned int family)
+{
+	__atomic_fetch_add(&tracker->shared->settings.pauses[family], 1, __ATOMIC_SEQ_CST);
+}
+
 struct tracker_counts tracker_count(const struct tracker *tracker)
 {
 	return tracker->shared->counts;

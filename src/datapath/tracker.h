@@ -100,6 +100,12 @@ int tracker_end(const struct tracker *tracker, const struct tracker_key *key,
 /* Ends all connections; what the tracker still knows of datagrams' fragments, too. */
 void tracker_flush(const struct tracker *tracker);
 
+/*
+ * To be called before the connections of @family (enum arena_family) are tracked again: those that
+ * are known may have gone on meanwhile.
+ */
+void tracker_resume(const struct tracker *tracker, unsigned int family);
+
 /* What the programs have counted; the numbers are not of one moment. */
 struct tracker_counts tracker_count(const struct tracker *tracker);
 
