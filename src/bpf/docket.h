@@ -142,7 +142,7 @@ GLOBAL int docket_condition(__u64 packet, __u32 condition, __u32 action, __u32 a
  * taken meanwhile, or 0: a packet for which something is to be done is accepted here, and dropped
  * behind the hook if the rules have said so.
  */
-GLOBAL int hand_over(__u64 packet, __u32 number, int accepted)
+GLOBAL int docket_verdict(__u64 packet, __u32 number, int accepted)
 {
 	struct arena_docket ARENA *docket;
 	bool taken = number;

@@ -220,6 +220,6 @@ INLINE bool judge(SOURCE *ctx, enum arena_family family, __u32 hook, struct pack
 	else
 		leave_generation(&arena_root()->readers[family][cpu], position);
 	if (SOURCE_DELEGATES && arena_root()->dockets)
-		return hand_over(source_packet(ctx), docket, accepted);
+		return docket_verdict(source_packet(ctx), docket, accepted);
 	return accepted;
 }
