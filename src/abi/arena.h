@@ -170,6 +170,16 @@ enum arena_failure {
 	ARENA_FAILURES,
 };
 
+/*
+ * From the clock that eBPF can ask, international atomic time, to those that rules are for. The
+ * kernel changes that one whenever it changes the time of day; what they differ by is kept up to
+ * date by the daemon while a rule asks for the time.
+ */
+struct arena_clock {
+	__s64 atomic_time_ahead; /* of UTC, ns: adjtimex(2), timex.tai */
+	__s64 seconds_west;      /* of Greenwich: the kernel's time zone, settimeofday(2) */
+};
+
 struct arena_root {
 	__u32 layout;    /* ARENA_LAYOUT */
 	__u32 judges;    /* enum judges of abi/handover.h */
@@ -190,4 +200,5 @@ struct arena_root {
 	__u64 unused[7];   /* lanes begin on a cache line */
 	struct arena_lane lane[ARENA_CPUS];
 	struct arena_readers readers[ARENA_FAMILIES][ARENA_CPUS];
+	struct arena_clock clock;
 };

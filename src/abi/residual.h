@@ -15,6 +15,15 @@ enum residual_kind {
 	RESIDUAL_INTERVALS,  /* struct residual_intervals */
 	RESIDUAL_TCP_OPTION, /* struct residual_tcp_option */
 	RESIDUAL_CONNTRACK,  /* struct residual_conntrack */
+	/* The header and the frame. */
+	RESIDUAL_TRAFFIC_CLASS, /* struct residual_traffic_class */
+	RESIDUAL_LENGTH,        /* struct residual_length */
+	RESIDUAL_PACKET_TYPE,   /* struct residual_packet_type */
+	RESIDUAL_MAC,           /* struct xt_mac_info */
+	RESIDUAL_TCP_BITS,      /* struct residual_tcp_bits */
+	RESIDUAL_STRING,        /* struct residual_string */
+	RESIDUAL_TIME,          /* struct xt_time_info */
+	RESIDUAL_IPV6_SEGMENTS, /* struct residual_segments */
 	/*
 	 * IPv6 extension headers: the operand is the kernel's structure. Each of these drops a
 	 * packet whose chain of headers is cut short (net/ipv6/netfilter/ip6t_*.c).
@@ -27,6 +36,14 @@ enum residual_kind {
 	RESIDUAL_IPV6_MOBILITY, /* struct ip6t_mh */
 	RESIDUAL_IPV6_EUI64,    /* no operand */
 	RESIDUAL_DELEGATED,     /* struct residual_delegated */
+	/* Those below drop packets that are too short for the header that they ask for. */
+	RESIDUAL_TRANSPORT_NUMBER, /* struct residual_transport_number */
+	RESIDUAL_TCP_MSS,          /* struct residual_tcp_mss */
+	RESIDUAL_TRANSPORT_SIZE,   /* struct residual_transport_size */
+	RESIDUAL_SCTP_CHUNKS,      /* struct residual_sctp_chunks */
+	RESIDUAL_DCCP,             /* struct xt_dccp_info, of which the ports are not looked at */
+	RESIDUAL_U32,              /* struct xt_u32 */
+	RESIDUAL_IPV6_AUTHENTICATION, /* struct ip6t_ah */
 	RESIDUAL_KINDS,
 };
 
@@ -115,4 +132,135 @@ struct residual_conntrack {
 		__u16 port_last;
 		__u32 unused;
 	} tuple[RESIDUAL_CT_TUPLES];
+};
+
+/* The type of service or traffic class: (class & mask) == value, != if inverted. */
+struct residual_traffic_class {
+	__u8 mask;
+	__u8 value;
+	__u8 invert;
+	__u8 is_ipv6;
+};
+
+/* xt_length.c: the packet's length, as its header says it in IPv4. */
+struct residual_length {
+	__u16 minimum;
+	__u16 maximum;
+	__u8 invert;
+	__u8 is_ipv6;
+};
+
+/* xt_pkttype.c: skb->pkt_type */
+struct residual_packet_type {
+	__s32 type;
+	__u32 invert; /* the outcome is exclusive-ored with it, and is true if it is not 0 then */
+	__u32 is_ipv6;
+};
+
+/* xt_ecn.c match_tcp(): (byte 13 of the TCP header & mask) == value. No if there is no header. */
+struct residual_tcp_bits {
+	__u8 mask;
+	__u8 value;
+};
+
+/*
+ * A number of 32 bits in the transport header, at @offset, is in [first, last], or is not if
+ * @invert. A packet that has not got @needed bytes of the header is dropped.
+ */
+struct residual_transport_number {
+	__u32 offset;
+	__u32 needed;
+	__u32 first;
+	__u32 last;
+	__u32 invert;
+};
+
+/* xt_tcpmss.c */
+struct residual_tcp_mss {
+	__u16 minimum;
+	__u16 maximum;
+	__u32 invert; /* as in residual_packet_type */
+};
+
+/* A packet that has not got so many bytes of the transport header is dropped. */
+struct residual_transport_size {
+	__u32 needed;
+};
+
+#define RESIDUAL_SCTP_FLAGS       4
+#define RESIDUAL_SCTP_CHUNK_WORDS 8 /* of 32 bits: one for each type of chunk */
+
+/* xt_sctp.c match_packet(); `match` is one of linux/netfilter/xt_sctp.h. */
+struct residual_sctp_chunks {
+	__u32 chunks[RESIDUAL_SCTP_CHUNK_WORDS];
+	__u32 more_chunks; /* not 0: there are bits beyond, which no packet has */
+	__u32 match;
+	struct {
+		__u8 type;
+		__u8 value;
+		__u8 mask;
+		__u8 unused;
+	} flags_of[RESIDUAL_SCTP_FLAGS];
+	__u32 n_flags;
+	__u32 invert;
+};
+
+#define RESIDUAL_STRING_MAX 128
+
+enum residual_string_flags {
+	RESIDUAL_STRING_INVERT = 1 << 0,
+	RESIDUAL_STRING_FOLD = 1 << 1,        /* the text is folded to upper case, the pattern is */
+	RESIDUAL_STRING_BOYER_MOORE = 1 << 2, /* else Knuth-Morris-Pratt */
+};
+
+/*
+ * xt_string.c, and the kernel's lib/ts_bm.c and lib/ts_kmp.c: a pattern in the bytes of the packet
+ * from @from on that ends at @to at the latest.
+ */
+struct residual_string {
+	__u16 from;
+	__u16 to;
+	__u8 length;
+	__u8 flags;
+	__u8 unused[2];
+	__u8 pattern[RESIDUAL_STRING_MAX];
+	/* By the number of bytes that have matched: Boyer-Moore's shift, or KMP's next state. */
+	__u8 shift[RESIDUAL_STRING_MAX];
+	__u8 bad_shift[256]; /* Boyer-Moore: by the byte that did not match */
+};
+
+/* Which conditions, and in `inverted` which of them are inverted. */
+enum residual_segments_flags {
+	RESIDUAL_SEGMENTS_NEXT_HEADER = 1 << 0,
+	RESIDUAL_SEGMENTS_LEN_EQ = 1 << 1,
+	RESIDUAL_SEGMENTS_LEN_GT = 1 << 2,
+	RESIDUAL_SEGMENTS_LEN_LT = 1 << 3,
+	RESIDUAL_SEGMENTS_LEFT_EQ = 1 << 4,
+	RESIDUAL_SEGMENTS_LEFT_GT = 1 << 5,
+	RESIDUAL_SEGMENTS_LEFT_LT = 1 << 6,
+	RESIDUAL_SEGMENTS_LAST_EQ = 1 << 7,
+	RESIDUAL_SEGMENTS_LAST_GT = 1 << 8,
+	RESIDUAL_SEGMENTS_LAST_LT = 1 << 9,
+	RESIDUAL_SEGMENTS_TAG = 1 << 10,
+	RESIDUAL_SEGMENTS_PREVIOUS = 1 << 11,
+	RESIDUAL_SEGMENTS_NEXT = 1 << 12,
+	RESIDUAL_SEGMENTS_LAST_SEGMENT = 1 << 13,
+};
+
+/*
+ * ip6t_srh.c: struct ip6t_srh1 in another order; its header cannot be included beside the kernel's
+ * structures. Addresses and the tag are as they stand in the packet.
+ */
+struct residual_segments {
+	__u8 next_header;
+	__u8 length;
+	__u8 left;
+	__u8 last_number;
+	__u16 tag;
+	__u16 flags;
+	__u16 inverted;
+	struct residual_segment {
+		__u32 address[4];
+		__u32 mask[4];
+	} previous, next, last;
 };

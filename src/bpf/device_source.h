@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Where a packet comes from: a device, by XDP or at TC. See netfilter_source.h for what the
- * functions have to do. The program says what SOURCE is, and supplies frame_dynptr().
+ * functions have to do. The program says what SOURCE is, and supplies frame_dynptr() and
+ * frame_packet_type().
  *
  * These programs run with softirqs disabled, so that no other of them interrupts one on its CPU:
  * what is known of the packet is kept in a map, and the stack stays free for the walk.
@@ -109,6 +110,9 @@ INLINE void read_front(struct device_work *work, bool ipv6)
 /* The bytes of the frame. Returns 0 or -errno. */
 static int frame_dynptr(SOURCE *ctx, struct bpf_dynptr *dynptr);
 
+/* What skb->pkt_type is, or is going to be. */
+static __u32 frame_packet_type(SOURCE *ctx);
+
 INLINE const unsigned char *source_header(SOURCE *ctx)
 {
 	const struct device_work *work = device_work();
@@ -140,6 +144,14 @@ INLINE __u32 source_linear(SOURCE *ctx, const struct packet *packet)
 {
 	HOLD_CONTEXT(ctx);
 	return work_around(packet)->linear;
+}
+
+INLINE __u32 source_linear_size(SOURCE *ctx)
+{
+	const struct device_work *work = device_work();
+
+	HOLD_CONTEXT(ctx);
+	return work ? work->linear : 0;
 }
 
 /* As source_front(). */
@@ -191,6 +203,26 @@ INLINE int source_dynptr(SOURCE *ctx, struct bpf_dynptr *dynptr)
 	if (error || !work)
 		return error;
 	return bpf_dynptr_adjust(dynptr, work->offset, work->offset + work->length);
+}
+
+/* What the selection has let through without a total length has no room for it in its header. */
+INLINE __u32 source_ipv4_length(SOURCE *ctx, __u32 length)
+{
+	__u32 total = bpf_ntohs(kernel_bytes(source_header(ctx))->in6_u.u6_addr16[1]);
+
+	return total ? total : length;
+}
+
+INLINE __u32 source_packet_type(SOURCE *ctx)
+{
+	return frame_packet_type(ctx);
+}
+
+/* In which pieces the kernel will have the packet in the end is not known yet: in one. */
+INLINE __u32 source_piece_end(SOURCE *ctx, __u32 offset)
+{
+	(void)offset;
+	return source_length(ctx);
 }
 
 /* The kernel takes one off before FORWARD (net/ipv4/ip_forward.c, net/ipv6/ip6_output.c). */

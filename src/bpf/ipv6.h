@@ -137,6 +137,21 @@ INLINE int result_of(bool matches)
 	return matches ? RESIDUALS_MATCH : RESIDUALS_DIFFER;
 }
 
+/* A match that drops a packet and is inverted says yes to it all the same. */
+INLINE int inverted_result(int result)
+{
+	switch (result) {
+	case RESIDUALS_MATCH:
+		return RESIDUALS_DIFFER;
+	case RESIDUALS_DIFFER:
+		return RESIDUALS_MATCH;
+	case RESIDUALS_DROP:
+		return RESIDUALS_DOOMED;
+	default:
+		return result;
+	}
+}
+
 /* The bit of an extension header in ip6t_ipv6header_info. */
 INLINE __u32 header_bit(__u32 number)
 {

@@ -20,6 +20,7 @@
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct sk_buff {
+	struct sk_buff *next;
 	struct net_device *dev;
 	unsigned int len;
 	unsigned int data_len;
@@ -27,6 +28,7 @@ struct sk_buff {
 	__u16 network_header; /* offsets from head */
 	__u16 mac_header;
 	__u16 tc_index;
+	__u8 pkt_type : 3;
 	unsigned int end; /* where struct skb_shared_info is, from head */
 	unsigned char *head;
 	unsigned char *data;
@@ -43,8 +45,18 @@ struct inet6_skb_parm {
 	__u16 frag_max_size;
 };
 
+struct skb_frag {
+	unsigned long netmem;
+	unsigned int len;
+};
+
 struct skb_shared_info {
 	__u8 meta_len; /* bytes in front of the MAC header that XDP has left */
+	__u8 nr_frags;
+	unsigned short gso_size;
+	unsigned int gso_type;
+	struct sk_buff *frag_list;
+	struct skb_frag frags[1];
 };
 
 struct dst_entry {

@@ -60,6 +60,12 @@ INLINE __u32 source_linear(SOURCE *ctx, const struct packet *packet)
 	return ctx->skb->len - ctx->skb->data_len;
 }
 
+/* The same, for who has not got the struct packet. */
+INLINE __u32 source_linear_size(SOURCE *ctx)
+{
+	return ctx->skb->len - ctx->skb->data_len;
+}
+
 /* Sixteen bytes of the IP header, from @offset on, a constant and a multiple of 8. */
 INLINE const struct in6_addr *source_front(SOURCE *ctx, const struct packet *packet, __u32 offset)
 {
@@ -79,6 +85,78 @@ INLINE void source_transport(SOURCE *ctx, const struct packet *packet, __u32 off
 INLINE int source_dynptr(SOURCE *ctx, struct bpf_dynptr *dynptr)
 {
 	return bpf_dynptr_from_skb((struct __sk_buff *)ctx->skb, 0, dynptr);
+}
+
+/* What is behind the data of an skb. */
+INLINE const struct skb_shared_info *shared_info(const struct sk_buff *skb)
+{
+	return bpf_rdonly_cast(skb->head + skb->end,
+			       bpf_core_type_id_kernel(struct skb_shared_info));
+}
+
+#define GSO_TCP (1u << 0 | 1u << 4) /* SKB_GSO_TCPV4, SKB_GSO_TCPV6 (include/linux/skbuff.h) */
+
+/*
+ * The length that an IPv4 packet's header says; @length, which it has, if there is no room for that
+ * in the header: iph_totlen() (include/linux/ip.h).
+ */
+INLINE __u32 source_ipv4_length(SOURCE *ctx, __u32 length)
+{
+	const struct sk_buff *skb = ctx->skb;
+	__u32 total = bpf_ntohs(kernel_bytes(skb->data)->in6_u.u6_addr16[1]);
+
+	if (total || !shared_info(skb)->gso_size || !(shared_info(skb)->gso_type & GSO_TCP))
+		return total;
+	return length;
+}
+
+/* skb->pkt_type: PACKET_HOST ... (linux/if_packet.h) */
+INLINE __u32 source_packet_type(SOURCE *ctx)
+{
+	return BPF_CORE_READ_BITFIELD(ctx->skb, pkt_type);
+}
+
+/* The end of the fragment of @skb in which byte @offset is, or that of the last. @end: where the
+ * first begins. */
+INLINE __u32 fragment_end(const struct sk_buff *skb, __u32 offset, __u32 end)
+{
+	const struct skb_shared_info *shared = shared_info(skb);
+	const char *fragment =
+		(const char *)shared + bpf_core_field_offset(struct skb_shared_info, frags);
+	__u32 n = shared->nr_frags;
+
+	for (__u32 i = 0; i < n && offset >= end; i++) {
+		const struct skb_frag *one =
+			bpf_rdonly_cast(fragment + i * bpf_core_type_size(struct skb_frag),
+					bpf_core_type_id_kernel(struct skb_frag));
+
+		end += one->len;
+		LOOP_BOUND;
+	}
+	return end;
+}
+
+/*
+ * The end of the piece of memory in which byte @offset is, one behind its last byte, as
+ * skb_seq_read() (net/core/skbuff.c) hands them out.
+ */
+GLOBAL __u32 source_piece_end(SOURCE *ctx, __u32 offset)
+{
+	__u32 end = source_linear_size(ctx);
+	const struct sk_buff *skb = ctx->skb;
+
+	if (offset < end)
+		return end;
+	end = fragment_end(skb, offset, end);
+	skb = shared_info(skb)->frag_list;
+	while (offset >= end && skb) {
+		end += skb->len - skb->data_len;
+		if (offset >= end)
+			end = fragment_end(skb, offset, end);
+		skb = skb->next;
+		LOOP_BOUND;
+	}
+	return offset < end ? end : source_length(ctx);
 }
 
 /* What rules see of @value, the packet's time to live or hop limit. */

@@ -10,6 +10,14 @@
 #include "bpf/generation.h"
 #include "bpf/headers.h"
 #include "bpf/ipv6.h"
+#include "bpf/residual_dccp.h"
+#include "bpf/residual_header.h"
+#include "bpf/residual_ipv6.h"
+#include "bpf/residual_sctp.h"
+#include "bpf/residual_string.h"
+#include "bpf/residual_time.h"
+#include "bpf/residual_transport.h"
+#include "bpf/residual_u32.h"
 #include "bpf/walk.h"
 
 GLOBAL int intervals_result(const struct residual_intervals ARENA *intervals ARENA_ARG,
@@ -41,50 +49,8 @@ GLOBAL int intervals_result(const struct residual_intervals ARENA *intervals ARE
 	return i < intervals->count ? RESIDUALS_BOUND : RESIDUALS_DIFFER;
 }
 
-#define TCP_OPTIONS_MAX_SIZE 40
-#define TCP_OPTIONS_BUFFER   64 /* a power of two: indices are masked */
-
-INLINE __u8 option_byte(const __u8 *options, __u32 index)
-{
-	return options[MASKED_INDEX(index, TCP_OPTIONS_BUFFER - 1)];
-}
-
-/*
- * Is the option there? xt_tcpudp.c tcp_find_option(), on a header whose options are all there
- * (SHAPE_WHOLE).
- */
-GLOBAL int tcp_option_result(SOURCE *ctx, __u32 transport, __u32 option)
-{
-	__u8 options[TCP_OPTIONS_BUFFER] = {};
-	struct bpf_dynptr dynptr;
-	__u8 header_words = 0;
-	__u32 length, i = 0;
-
-	if (source_dynptr(ctx, &dynptr) ||
-	    bpf_dynptr_read(&header_words, 1, &dynptr, transport + 12, 0))
-		return RESIDUALS_DIFFER;
-	length = (header_words >> 4) * 4;
-	if (length <= TCP_HEADER_SIZE)
-		return RESIDUALS_DIFFER;
-	length -= TCP_HEADER_SIZE;
-	if (length > TCP_OPTIONS_MAX_SIZE ||
-	    bpf_dynptr_read(options, length, &dynptr, transport + TCP_HEADER_SIZE, 0))
-		return RESIDUALS_DIFFER;
-	while (i < length) {
-		__u8 kind = option_byte(options, i);
-		__u8 size = option_byte(options, i + 1);
-
-		if (kind == option)
-			return RESIDUALS_MATCH;
-		/* End of list and no-operation have no length; nor has one in the last byte. */
-		i += kind < 2 || i == length - 1 || !size ? 1 : size;
-		LOOP_BOUND;
-	}
-	return i < length ? RESIDUALS_BOUND : RESIDUALS_DIFFER;
-}
-
 /* A packet about which it is not known is dropped. */
-INLINE int delegated_result(SOURCE *ctx, const struct residual_delegated ARENA *delegated)
+GLOBAL int delegated_result(SOURCE *ctx, const struct residual_delegated ARENA *delegated ARENA_ARG)
 {
 	int result = DOCKET_CONDITION_UNKNOWN;
 
@@ -138,26 +104,63 @@ INLINE int residual_result(SOURCE *ctx, const struct packet *packet,
 		return ipv6_eui64_result(ctx);
 	case RESIDUAL_DELEGATED:
 		return delegated_result(ctx, operand);
+	case RESIDUAL_TRAFFIC_CLASS:
+		return traffic_class_result(ctx, operand);
+	case RESIDUAL_LENGTH:
+		return length_result(ctx, operand);
+	case RESIDUAL_PACKET_TYPE:
+		return packet_type_result(ctx, operand);
+	case RESIDUAL_MAC:
+		return mac_result(ctx, operand);
+	case RESIDUAL_TCP_BITS:
+		return tcp_bits_result(ctx, operand, packet->transport);
+	case RESIDUAL_TRANSPORT_NUMBER:
+		return transport_number_result(ctx, operand, packet->transport);
+	case RESIDUAL_TCP_MSS:
+		return tcp_mss_result(ctx, operand, packet->transport);
+	case RESIDUAL_TRANSPORT_SIZE:
+		return transport_size_result(ctx, operand, packet->transport);
+	case RESIDUAL_SCTP_CHUNKS:
+		return sctp_chunks_result(ctx, operand, packet->transport);
+	case RESIDUAL_DCCP:
+		return dccp_result(ctx, operand, packet->transport);
+	case RESIDUAL_U32:
+		return u32_result(ctx, operand);
+	case RESIDUAL_STRING:
+		return string_result(ctx, operand);
+	case RESIDUAL_TIME:
+		return time_result(operand);
+	case RESIDUAL_IPV6_AUTHENTICATION:
+		return ipv6_authentication_result(ctx, operand);
+	case RESIDUAL_IPV6_SEGMENTS:
+		return ipv6_segments_result(ctx, operand);
 	}
 	/* The compiler makes no other: nothing is known about the packet. */
 	return RESIDUALS_BOUND;
 }
+
+/* In the position of a residual, which is a multiple of 8: one before it has doomed the packet. */
+#define DOOMED 1u
 
 /* The list of residuals at @offset of the image, up to its end or the first that decides. */
 GLOBAL int residuals_result(SOURCE *ctx, const struct image ARENA *image ARENA_ARG,
 			    const struct packet *packet NONNULL_ARG, __u32 offset)
 {
 	for (;;) {
-		const struct residual ARENA *residual = IMAGE_AT(struct residual, image, offset);
-
+		const struct residual ARENA *residual =
+			IMAGE_AT(struct residual, image, offset & ~DOOMED);
 		int result;
 
 		if (residual->kind == RESIDUAL_END)
-			return RESIDUALS_MATCH;
+			return offset & DOOMED ? RESIDUALS_DOOMED : RESIDUALS_MATCH;
 		result = residual_result(ctx, packet, residual);
-		if (result != RESIDUALS_MATCH)
+		if (result == RESIDUALS_DOOMED)
+			offset |= DOOMED;
+		else if (result == RESIDUALS_DIFFER && offset & DOOMED)
+			return RESIDUALS_DROP;
+		else if (result != RESIDUALS_MATCH)
 			return result;
-		offset += residual->size;
+		offset += IMAGE_AT(struct residual, image, offset & ~DOOMED)->size;
 		LOOP_BOUND;
 	}
 	return RESIDUALS_BOUND;

@@ -118,6 +118,8 @@ enum frame_kind {
 
 /* skb->pkt_type (include/uapi/linux/if_packet.h) */
 #define PACKET_TYPE_HOST      0
+#define PACKET_TYPE_BROADCAST 1
+#define PACKET_TYPE_MULTICAST 2
 #define PACKET_TYPE_OTHERHOST 3
 #define PACKET_TYPE_LOOPBACK  5
 
@@ -153,6 +155,17 @@ INLINE enum frame_kind frame_kind_of_mac(device_t device, __u64 mac)
 	if ((mac & MAC_LINK_GROUP_MASK) == MAC_LINK_GROUP)
 		return FRAME_LINK;
 	return mac & MAC_MULTICAST ? FRAME_GROUP : FRAME_OTHER;
+}
+
+/* skb->pkt_type as it is going to be; see frame_kind_of_xdp(). */
+INLINE __u32 packet_type_of_mac(device_t device, __u64 mac)
+{
+	mac &= MAC_MASK;
+	if (frame_kind_of_mac(device, mac) == FRAME_HOST)
+		return PACKET_TYPE_HOST;
+	if (mac & MAC_MULTICAST)
+		return mac == MAC_MASK ? PACKET_TYPE_BROADCAST : PACKET_TYPE_MULTICAST;
+	return device_is_stacked(device) ? PACKET_TYPE_HOST : PACKET_TYPE_OTHERHOST;
 }
 
 /*

@@ -24,6 +24,11 @@ static int frame_dynptr(SOURCE *ctx, struct bpf_dynptr *dynptr)
 	return bpf_dynptr_from_skb(ctx, 0, dynptr);
 }
 
+static __u32 frame_packet_type(SOURCE *ctx)
+{
+	return ctx->pkt_type;
+}
+
 static bool mark_left(SOURCE *ctx)
 {
 	ctx->tc_index = DEVICE_LEFT_INDEX;

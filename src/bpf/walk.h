@@ -15,6 +15,11 @@ enum residual_result {
 	RESIDUALS_DIFFER,
 	RESIDUALS_DROP,  /* hotdrop */
 	RESIDUALS_BOUND, /* the kernel's bound on loops was reached: unknown */
+	/*
+	 * Hotdrop by a match that says yes all the same: the rule counts, and its target is carried
+	 * out, but in the end the packet is dropped.
+	 */
+	RESIDUALS_DOOMED,
 };
 
 enum walk_result {
@@ -145,6 +150,12 @@ INLINE enum walk_result walk_chains(struct view *view, const struct image ARENA 
 			if (result == RESIDUALS_DIFFER) {
 				walk.position = bit + 1;
 				goto next;
+			}
+			if (result == RESIDUALS_DOOMED) {
+				count(view, rule->counter, packet->length);
+				if (rule->action)
+					delegate(view, rule->action);
+				return WALK_DROP;
 			}
 		}
 

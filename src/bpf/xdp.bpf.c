@@ -18,6 +18,15 @@ static int frame_dynptr(SOURCE *ctx, struct bpf_dynptr *dynptr)
 	return bpf_dynptr_from_xdp(ctx, 0, dynptr);
 }
 
+static __u32 frame_packet_type(SOURCE *ctx)
+{
+	const struct device_work *work = device_work();
+
+	return work ? packet_type_of_mac(device_of_xdp(ctx),
+					 kernel_word((const void *)(work->header - work->offset)))
+		    : PACKET_TYPE_OTHERHOST;
+}
+
 /* Not every driver has room for metadata. */
 static bool mark_left(SOURCE *ctx)
 {

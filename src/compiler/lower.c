@@ -140,6 +140,22 @@ static int lower_either(struct lowering *lowering, const struct step *step)
 	return 0;
 }
 
+static uint32_t needs_of_residual(enum residual_kind kind)
+{
+	switch (kind) {
+	case RESIDUAL_TCP_OPTION:
+	case RESIDUAL_TCP_BITS:
+	case RESIDUAL_TCP_MSS:
+	case RESIDUAL_TRANSPORT_NUMBER:
+	case RESIDUAL_TRANSPORT_SIZE:
+	case RESIDUAL_SCTP_CHUNKS:
+	case RESIDUAL_DCCP:
+		return IMAGE_NEEDS_TRANSPORT;
+	default:
+		return 0;
+	}
+}
+
 static int lower_step(struct lowering *lowering, struct conjunction *conjunction,
 		      const struct step *step)
 {
@@ -152,8 +168,7 @@ static int lower_step(struct lowering *lowering, struct conjunction *conjunction
 		lowering->needs |= IMAGE_NEEDS_TRANSPORT;
 		return conjunction_hotdrop(conjunction, step->shapes);
 	case STEP_RESIDUAL:
-		if (step->residual.kind == RESIDUAL_TCP_OPTION)
-			lowering->needs |= IMAGE_NEEDS_TRANSPORT;
+		lowering->needs |= needs_of_residual(step->residual.kind);
 		return conjunction_residual(conjunction, step->residual.kind, 0,
 					    operands + step->residual.operand, step->residual.size);
 	default:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* bpf-iptablesd: the filter of one network namespace, for as long as it runs. */
 #include "common/cleanup.h"
+#include "daemon/clock_watch.h"
 #include "daemon/conntrack_switch.h"
 #include "daemon/control_server.h"
 #include "daemon/device_watch.h"
@@ -39,6 +40,7 @@ struct daemon {
 	struct datapath *datapath;
 	struct table_service *service;
 	struct hook_switch *hook;
+	struct clock_watch *clock;
 	struct control_server *server;
 	struct rest_context rest_context;
 	struct rest_server *rest;
@@ -123,14 +125,26 @@ static int open_filter(struct daemon *daemon, struct message *message)
 	if (!error)
 		error = hook_switch_new(daemon->loop, daemon->datapath, daemon->service,
 					&daemon->hook, message);
+	if (!error)
+		error = clock_watch_new(daemon->loop, daemon->datapath, &daemon->clock, message);
+	return error;
+}
+
+static int handle_request(void *data, const struct control_request *request, void **payload,
+			  struct control_answer *ret_answer, struct message *message)
+{
+	struct daemon *daemon = data;
+	int error = table_service_handle(daemon->service, request, payload, ret_answer, message);
+
+	clock_watch_update(daemon->clock);
 	return error;
 }
 
 static int open_server(struct daemon *daemon, struct message *message)
 {
 	const struct control_server_options options = {
-		.handler = table_service_handle,
-		.data = daemon->service,
+		.handler = handle_request,
+		.data = daemon,
 		.max_clients = CONTROL_SERVER_CLIENTS,
 		.idle_timeout = CONTROL_SERVER_IDLE_TIMEOUT,
 		.max_memory = CONTROL_SERVER_MEMORY,
@@ -188,6 +202,7 @@ static void daemon_close(struct daemon *daemon)
 	rest_server_free(daemon->rest);
 	control_server_free(daemon->server);
 	hook_switch_free(daemon->hook);
+	clock_watch_free(daemon->clock);
 	/* Connections are tracked until no rule asks for their state any more. */
 	datapath_close(daemon->datapath);
 	table_service_free(daemon->service);

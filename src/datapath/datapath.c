@@ -5,6 +5,7 @@
 #include "datapath/datapath_internal.h"
 #include "datapath/handover.h"
 #include "datapath/ipv6_probe.h"
+#include "datapath/wall_clock.h"
 
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -257,6 +258,23 @@ static struct xt_counters *read_counters(const struct datapath *datapath,
 	return counters;
 }
 
+bool datapath_asks_for_time(const struct datapath *datapath)
+{
+	for (int family = 0; family < ARENA_FAMILIES; family++)
+		if (datapath->current[family]->ruleset->clock)
+			return true;
+	return false;
+}
+
+void datapath_follow_clock(struct datapath *datapath)
+{
+	volatile struct arena_clock *clock = &arena_memory_root(&datapath->memory)->clock;
+	struct arena_clock now = wall_clock_read();
+
+	clock->atomic_time_ahead = now.atomic_time_ahead;
+	clock->seconds_west = now.seconds_west;
+}
+
 int datapath_replace(struct datapath *datapath, struct ruleset *ruleset,
 		     struct xt_counters **ret_counters, struct message *message)
 {
@@ -275,6 +293,8 @@ int datapath_replace(struct datapath *datapath, struct ruleset *ruleset,
 	error = generation_new(&datapath->resources, ruleset, before, &generation, message);
 	if (error)
 		return error;
+	if (ruleset->clock)
+		datapath_follow_clock(datapath);
 	generation_flip(&datapath->memory, family, generation);
 	datapath->current[family] = generation;
 	generation_read_counters(&datapath->memory, before, counters);

@@ -112,6 +112,16 @@ int datapath_counters(struct datapath *datapath, uint8_t family, struct xt_count
 int datapath_add_counters(struct datapath *datapath, uint8_t family,
 			  const struct xt_counters *counters, uint32_t n_counters);
 
+/* Does a rule of a table in force ask for the time of day? */
+bool datapath_asks_for_time(const struct datapath *datapath);
+
+/*
+ * Looks up what eBPF does not know of the clock (datapath/wall_clock.h). To be called every now and
+ * then while a rule asks for the time of day; datapath_replace() does it for a table with such
+ * rules.
+ */
+void datapath_follow_clock(struct datapath *datapath);
+
 /*
  * The program of @family (NFPROTO_IPV4), for test runs and for tools that list what is loaded: a
  * file descriptor that the datapath owns, or -EAFNOSUPPORT.

@@ -81,6 +81,7 @@ struct extension {
 	uint16_t protocol; /* only in rules with exactly this protocol; 0: in any */
 	uint32_t hooks;    /* only in rules reached from these alone; 0: from any */
 	bool conntrack;    /* needs the kernel's connection tracking in the namespace */
+	bool clock;        /* asks for the time of day: the daemon follows the clock */
 	enum extension_delegation delegation;
 	uint32_t changes;  /* SUBJECT_BIT()s */
 	uint32_t observes; /* SUBJECT_BIT()s */

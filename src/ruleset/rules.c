@@ -248,6 +248,8 @@ static int check_extension(struct checker *checker, const struct reference *refe
 	}
 	if (extension->conntrack)
 		checker->ruleset->conntrack = true;
+	if (extension->clock)
+		checker->ruleset->clock = true;
 	if (extension->changes | extension->observes)
 		note_subjects(checker, extension, context->hooks);
 	if (extension->delegation == DELEGATION_CONDITION && context->hooks) {

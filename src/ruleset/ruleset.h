@@ -92,6 +92,7 @@ struct ruleset {
 	struct chain *chains; /* base chains first, in the order of their hooks */
 	uint32_t n_chains;
 	bool conntrack; /* a rule needs connection tracking */
+	bool clock;     /* a rule asks for the time of day */
 	struct delegate *delegates;
 	uint32_t n_delegates;
 };

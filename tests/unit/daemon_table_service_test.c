@@ -399,7 +399,7 @@ static void knows_its_revisions(void **state)
 	assert_revision(fixture, -EPROTONOSUPPORT, CONTROL_GET_REVISION_TARGET, "ERROR", 1);
 	assert_revision(fixture, -ENOENT, CONTROL_GET_REVISION_MATCH, "ERROR", 0);
 	assert_revision(fixture, -ENOENT, CONTROL_GET_REVISION_TARGET, "tcp", 0);
-	assert_revision(fixture, -ENOENT, CONTROL_GET_REVISION_MATCH, "u32", 0);
+	assert_revision(fixture, -ENOENT, CONTROL_GET_REVISION_MATCH, "nosuch", 0);
 	assert_revision(fixture, -ENOENT, CONTROL_GET_REVISION_MATCH,
 			"a name of more than twenty-nine bytes", 0);
 }

@@ -144,7 +144,7 @@ static void it_is_for_tcp_alone(void **state)
 	assert_int_equal(find_match("tcp", 0)->size, sizeof(struct xt_tcp));
 	assert_null(extension_find(EXTENSION_MATCH, "tcp", 1, NFPROTO_IPV4));
 	assert_null(extension_find(EXTENSION_TARGET, "tcp", 0, NFPROTO_IPV4));
-	assert_false(extension_known(EXTENSION_MATCH, "tcpmss", NFPROTO_IPV4));
+	assert_false(extension_known(EXTENSION_MATCH, "tcpm", NFPROTO_IPV4));
 }
 
 int main(void)
