@@ -266,16 +266,20 @@ INLINE __u32 source_conntrack(SOURCE *ctx, const struct packet *packet, __u32 ne
 	return work_around(packet)->label & (CONNTRACK_VALUES - 1);
 }
 
-INLINE enum source_ethernet source_ethernet(SOURCE *ctx, const unsigned char **ret_header)
+INLINE enum source_ethernet source_ethernet(SOURCE *ctx, const unsigned char **ret_header,
+					    __be16 *ret_type)
 {
 	const struct device_work *work = device_work();
+	const struct net_device *device;
 
 	HOLD_CONTEXT(ctx);
-	/* Behind tags the type is still the last that stands in front of the packet. */
-	if (!work || work->offset < ETHERNET_SIZE ||
-	    kernel_bytes(work->header - 2)->in6_u.u6_addr16[0] != bpf_htons(ETHERTYPE_IPV6))
+	device = work ? device_at(work->in) : NULL;
+	/* lo's frames begin as Ethernet's do, but it is another kind of device. */
+	if (!device || device->type != DEVICE_TYPE_ETHERNET || work->offset < ETHERNET_SIZE)
 		return SOURCE_OTHER_DEVICE;
 	*ret_header = (const unsigned char *)(work->header - work->offset);
+	/* Behind tags the type is still the last that stands in front of the packet. */
+	*ret_type = kernel_bytes(work->header - 2)->in6_u.u6_addr16[0];
 	return SOURCE_ETHERNET;
 }
 

@@ -453,11 +453,15 @@ GLOBAL int ipv6_eui64_result(SOURCE *ctx)
 {
 	const struct in6_addr *mac, *source = kernel_bytes(source_header(ctx) + 8);
 	const unsigned char *ethernet = NULL;
-	enum source_ethernet found = source_ethernet(ctx, &ethernet);
+	enum source_ethernet found;
+	__be16 type = 0;
 	__u32 differs;
 
+	found = source_ethernet(ctx, &ethernet, &type);
 	if (found != SOURCE_ETHERNET)
 		return found == SOURCE_OTHER_DEVICE ? RESIDUALS_DIFFER : RESIDUALS_DROP;
+	if (type != bpf_htons(ETHERTYPE_IPV6))
+		return RESIDUALS_DIFFER;
 	mac = kernel_bytes(ethernet);
 	/* The sender's address is in bytes 6 to 11 of the Ethernet header. */
 	differs = source->in6_u.u6_addr8[8] ^ mac->in6_u.u6_addr8[6] ^ 2;

@@ -198,8 +198,9 @@ INLINE bool source_connection_matches(SOURCE *ctx, const struct residual_conntra
 #define ARPHRD_ETHER       1
 #define MAC_HEADER_NOT_SET 0xffff
 
-/* The packet's Ethernet header. */
-INLINE enum source_ethernet source_ethernet(SOURCE *ctx, const unsigned char **ret_header)
+/* The packet's Ethernet header, and what it says that it is followed by (ETHERTYPE_...). */
+INLINE enum source_ethernet source_ethernet(SOURCE *ctx, const unsigned char **ret_header,
+					    __be16 *ret_type)
 {
 	struct sk_buff *skb = ctx->skb;
 
@@ -209,7 +210,6 @@ INLINE enum source_ethernet source_ethernet(SOURCE *ctx, const unsigned char **r
 	    skb->network_header - skb->mac_header < ETHERNET_SIZE)
 		return SOURCE_NO_HEADER;
 	*ret_header = skb->head + skb->mac_header;
-	return kernel_bytes(*ret_header)->in6_u.u6_addr16[6] == bpf_htons(ETHERTYPE_IPV6)
-		       ? SOURCE_ETHERNET
-		       : SOURCE_OTHER_DEVICE;
+	*ret_type = kernel_bytes(*ret_header)->in6_u.u6_addr16[6];
+	return SOURCE_ETHERNET;
 }

@@ -61,8 +61,9 @@ GLOBAL int mac_result(SOURCE *ctx, const struct xt_mac_info ARENA *condition ARE
 	const unsigned char *ethernet = NULL;
 	const struct in6_addr *frame;
 	__u32 differs = 0;
+	__be16 type = 0;
 
-	if (source_ethernet(ctx, &ethernet) != SOURCE_ETHERNET)
+	if (source_ethernet(ctx, &ethernet, &type) != SOURCE_ETHERNET)
 		return RESIDUALS_DIFFER;
 	frame = kernel_bytes(ethernet);
 	for (int i = 0; i < ETH_ALEN; i++)

@@ -3,6 +3,7 @@
 
 from random import Random
 
+from byte_matches import INDICES
 from packets_ipv6 import (DESTINATION, HOP_BY_HOP, ROUTING, Extension, authentication_extension,
                           fragment_extension, options_extension, routing_extension)
 from rules import Condition, RuleGraph, parse_options, parse_range
@@ -78,7 +79,7 @@ class ExtensionMaker:
         if number == ROUTING:
             return self._routing(fields, lie)
         if number == 51:
-            return authentication_extension(self.random.getrandbits(32),
+            return authentication_extension(self.random.choice(INDICES),
                                             b"\0" * self.random.choice((0, 4, 8, 12, 12, 20)), lie)
         return fragment_extension(0, False, self.random.choice((0x10001, 0xFFFFFFFF)))
 
@@ -110,6 +111,8 @@ class ExtensionMaker:
             low, high = parse_range(condition.value, 255)
             left = self.random.choice((low, high, high + 1, left)) & 255
         reserved = self.random.choice((0, 0, 0, 1))
+        if kind == 4:  # the number of the last segment, flags and a tag (RFC 8754 section 2)
+            reserved |= self.random.randrange(4) << 24
         return routing_extension(kind, left, self._addresses(fields), reserved, lie)
 
     def _addresses(self, fields: dict[str, list[Condition]]) -> list[str]:

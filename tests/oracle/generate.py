@@ -22,7 +22,9 @@ MAXIMUM_STEPS_REAL = 900
 MAXIMUM_STEPS_OF_OTHER = 60
 
 FEATURES_MATCHES = {"tcp", "udp", "icmp", "multiport", "conntrack", "state", "comment", "icmp6",
-                    "ipv6header", "frag", "rt", "hbh", "dst", "mh", "eui64", "hl", "ttl"}
+                    "ipv6header", "frag", "rt", "hbh", "dst", "mh", "eui64", "hl", "ttl", "ah",
+                    "dccp", "dscp", "ecn", "esp", "ipcomp", "iprange", "length", "mac", "pkttype",
+                    "sctp", "srh", "string", "tcpmss", "time", "tos", "u32"}
 FEATURES_TARGETS = {"ACCEPT", "DROP", "RETURN"}
 MATCH_OR_TARGET = re.compile(r" -(m|j|g) (\S+)")
 

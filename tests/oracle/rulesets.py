@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from addresses import Family, packed, unpacked
+from byte_matches import ByteMatches
 
 BASE_CHAINS = ("INPUT", "FORWARD", "OUTPUT")
 PORTS = (0, 1, 22, 53, 80, 123, 443, 1023, 1024, 8080, 32768, 33434, 65534, 65535)
@@ -249,6 +250,8 @@ class Generator:
     def _matches(self, protocol: str, chain: str) -> list[str]:
         protocol = {"6": "tcp", "17": "udp", "132": "sctp"}.get(protocol, protocol)
         matches = self.family_matches(protocol, chain)
+        matches += ByteMatches(self.random, self.hosts).of(self.family.version, protocol,
+                                                           chain in BASE_CHAINS[:2])
         specific = self._icmp if protocol in self.icmp else \
             {"tcp": self._tcp, "udp": self._udp}.get(protocol)
         if specific and self.chance(0.65):

@@ -13,7 +13,7 @@ class GeneratorIPv4(Generator):
     icmp_types = ("echo-request", "echo-reply", "8", "0", "3", "3/0", "3/1", "3/3", "3/4", "11",
                   "11/0", "5/1", "12/0", "13", "30", "port-unreachable", "time-exceeded", "254/255")
     other_protocols = ("udplite", "sctp", "dccp", "gre", "esp", "ah", "igmp", "ipencap", "0", "2",
-                       "41", "99", "132", "253", "255", "all")
+                       "41", "99", "108", "132", "253", "255", "all")
     lengths = (8, 12, 16, 24, 24, 31, 32, 0)
     odd_masks = ("255.0.255.0", "0.0.0.255", "0.255.255.255", "255.255.0.255", "128.0.0.1",
                  "255.255.255.254", "0.0.0.0")

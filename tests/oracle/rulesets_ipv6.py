@@ -28,7 +28,7 @@ class GeneratorIPv6(Generator):
                   "neighbour-solicitation", "neighbour-advertisement", "0", "0/255")
     other_protocols = ("udplite", "sctp", "dccp", "gre", "esp", "ah", "ipv6-nonxt", "ipv6-opts",
                        "ipv6-route", "ipv6-frag", "hopopt", "mh", "mh", "mh", "41", "4", "1", "99",
-                       "132", "253", "255", "all", "0")
+                       "108", "132", "253", "255", "all", "0")
     lengths = (16, 32, 48, 64, 64, 96, 112, 127, 128, 0)
     odd_masks = ("::ff00:0", "ffff:ffff::ffff", "0:0:0:0:0:0:ffff:0", "::ffff:ffff:ffff:ffff",
                  "ffff::", "8000::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe", "::",

@@ -6,6 +6,7 @@ from random import Random
 
 import packets
 from addresses import to_number
+from byte_matches import TRAFFIC_CLASSES
 from packets import ICMP, UDP
 from rules import RuleGraph
 from shapes import Aim, Shapes
@@ -75,7 +76,7 @@ class ShapesIPv4(Shapes):
         padding = b"\0" * self.random.choice((0, 0, 0, 0, 0, 6))  # Ethernet's, beyond the length
         return [packets.ipv4(*where, self.cut(segment), identification=identification,
                              options=options, dont_fragment=self.chance(0.3),
-                             tos=self.random.choice((0, 0, 16, 255)),
+                             tos=self.random.choice(TRAFFIC_CLASSES),
                              ttl=self.hop_limit(aim)) + padding]
 
     def _fragments(self, where: tuple, segment: bytes, identification: int,

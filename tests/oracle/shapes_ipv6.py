@@ -6,6 +6,7 @@ from random import Random
 
 import packets
 from addresses import in_network, packed, to_number
+from byte_matches import TRAFFIC_CLASSES
 from extensions import ExtensionMaker
 from packets import AH, ESP, ICMPV6, TCP, UDP
 from packets_ipv6 import (HEADER_LENGTH, KEPT_IDENTIFICATION, MOBILITY, NO_NEXT, Extension,
@@ -95,7 +96,7 @@ class ShapesIPv6(Shapes):
 
     def _header(self, aim: Aim) -> dict:
         return {"hop_limit": self.hop_limit(aim),
-                "traffic_class": self.random.choice((0, 0, 16, 255)),
+                "traffic_class": self.random.choice(TRAFFIC_CLASSES),
                 "flow_label": self.random.choice((0, 0, 0, 0xFFFFF, 0x12345))}
 
     def packets(self, aim: Aim, segment: bytes) -> list[bytes]:

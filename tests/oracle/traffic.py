@@ -11,6 +11,7 @@ from random import Random
 
 import packets
 from addresses import Family, in_network, moved, parse_network, to_address, to_number
+from byte_matches import byte_segment, text_payload
 from conversation import Conversation
 from discovery import discovery_steps
 from packets import ACK, CWR, ECE, FIN, PSH, RST, SYN, TCP, UDP
@@ -27,7 +28,7 @@ from topology import ENDS, LOCAL_ADDRESSES, end_of
 ODD_FLAGS = (0, 255, FIN | SYN, FIN | PSH | 32, SYN | RST, RST, RST | ACK, ACK, FIN | ACK, ECE,
              CWR | ECE | SYN)
 USUAL_FLAGS = (SYN, SYN, SYN, SYN | ACK, ACK, PSH | ACK, FIN | ACK, RST)
-TCP_OPTIONS = (b"\x02\x04\x05\xb4", b"\x03\x03\x07", b"\x04\x02", b"\x01",
+TCP_OPTIONS = (b"\x02\x04\x05\xb4", b"\x02\x04\x05\x78", b"\x03\x03\x07", b"\x04\x02", b"\x01",
                b"\x01\x01\x08\x0a" + b"\0" * 8, b"\xfd\x04\xab\xcd")
 MALFORMED_TCP_OPTIONS = (b"\x03\0\x01\x01", b"\x02\x01", b"\x02\xff", b"\x01\x01\x01\x02",
                          b"\x08\x0a\0\0", b"\0\0\0\x02", b"\x02", b"\xfe\x28", b"\x03\x03\x07\x02")
@@ -222,6 +223,7 @@ class Traffic:
 
     def _segment(self, aim: Aim) -> bytes:
         payload = b"p" * self.random.choice((0, 0, 4, 18, 100))
+        payload = text_payload(self.random) if self.chance(0.3) else payload
         ends = (aim.source, aim.destination)
         wrong = self.chance(0.015)
         if aim.protocol == TCP:
@@ -234,6 +236,9 @@ class Traffic:
                                wrong_checksum=wrong)
         if aim.protocol == self.shapes.icmp_protocol:
             return self.shapes.icmp_message(aim, self.client_port(aim.source_port), payload)
+        special = byte_segment(self.random, aim.protocol, aim.source_port, aim.destination_port)
+        if special is not None and self.chance(0.9):
+            return special
         return struct.pack("!HH", aim.source_port, aim.destination_port) + \
             self.random.randbytes(self.random.choice((0, 4, 8, 16, 60)))
 

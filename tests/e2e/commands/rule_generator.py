@@ -3,6 +3,7 @@
 
 import random
 
+import byte_vocabulary
 from vocabulary import (BAD_INTERFACES, BAD_PORTS, BAD_PROTOCOLS, COMMENTS, CONNTRACK_STATES, INTERFACES,
                         PORTS, STATES, STATUSES, TCP_FLAG_SETS, Match, Vocabulary)
 
@@ -13,6 +14,7 @@ class RuleGenerator:
         self.words = words
         # How often something wrong is made: 1 for commands of one rule, less for whole tables.
         self.faults = 1.0
+        self.byte_matches = byte_vocabulary.OF_FAMILY[4 if words.address_bits == 32 else 6]
 
     def fault(self, probability: float) -> bool:
         return self.random.random() < probability * self.faults
@@ -138,6 +140,8 @@ class RuleGenerator:
         for match in self.words.further_matches:
             if self.chance(0.03):
                 words += self.further(match)
+        if self.chance(0.15):
+            words += self.further(self.random.choice(self.byte_matches))
         if self.fault(0.01):
             words += ["-m", self.random.choice(["nosuchmatch", "tcp", "icmp", ""])]
         return words
@@ -147,6 +151,8 @@ class RuleGenerator:
         for option in match.options:
             if self.chance(option.probability) or option.required:
                 values = [self.pick(option.values, option.bad_values)] if option.values else []
+                # Two words are two arguments.
+                values = values[0].split(" ", 1) if option.name == "--chunk-types" else values
                 words += self.option(option.name, *values, invertible=option.invertible)
         return words
 

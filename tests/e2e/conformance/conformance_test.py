@@ -38,6 +38,10 @@ WHOLE = {
     "libip6t_hl.t", "libip6t_icmp6.t", "libip6t_ipv6header.t", "libip6t_mh.t", "libip6t_rt.t",
     "libip6t_standard.t", "libxt_comment.t", "libxt_conntrack.t", "libxt_multiport.t",
     "libxt_standard.t", "libxt_state.t", "libxt_tcp.t", "libxt_udp.t",
+    "libip6t_ah.t", "libip6t_srh.t", "libipt_ah.t", "libxt_dccp.t", "libxt_dscp.t", "libxt_ecn.t",
+    "libxt_esp.t", "libxt_ipcomp.t", "libxt_iprange.t", "libxt_length.t", "libxt_mac.t",
+    "libxt_pkttype.t", "libxt_sctp.t", "libxt_string.t", "libxt_tcpmss.t", "libxt_time.t",
+    "libxt_tos.t", "libxt_u32.t",
 }
 
 libc = ctypes.CDLL(None, use_errno=True)
