@@ -3,12 +3,15 @@
 """The hook is changed while packets flow: what is forbidden never passes, what is allowed always does,
 and each packet is counted once."""
 
+import array
 import concurrent.futures
+import fcntl
 import http.client
 import itertools
 import json
 import re
 import socket
+import struct
 import subprocess
 import sys
 import unittest
@@ -146,6 +149,19 @@ for line in sys.stdin:
 """
 
 
+def receive_by_napi(place: Namespace, device: str) -> None:
+    """A veth drops what is in its ring when its XDP program leaves, unless it merges packets anyway
+    (drivers/net/veth.c veth_disable_xdp())."""
+    siocethtool, ethtool_sgro = 0x8946, 0x2c  # linux/sockios.h, linux/ethtool.h
+
+    def switch() -> None:
+        value = array.array("I", (ethtool_sgro, 1))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+            fcntl.ioctl(control, siocethtool,
+                        struct.pack("16sP16x", device.encode(), value.buffer_info()[0]))
+    place.inside(switch)
+
+
 class Process:
     """A Python program in a namespace that says when it is ready, and ends with its input."""
 
@@ -245,12 +261,19 @@ class Case(unittest.TestCase):
 
 
 class Flood(Case):
+    def wait_for_ping(self, place: Namespace, address: str) -> None:
+        wait_until(lambda: place.run("ping", "-n", "-c", "1", "-W", "1", address).returncode == 0,
+                   f"ping to {address}")
+
     def flood(self) -> None:
-        # Neighbours are known before: little waits for the address of one.
+        receive_by_napi(self.firewall, "west")
         for place in (self.network.client, self.firewall):
             for address in ("10.2.0.2", "2001:db8:2::2"):
-                wait_until(lambda: place.run("ping", "-n", "-c", "1", "-W", "1",
-                                             address).returncode == 0, f"ping to {address}")
+                self.wait_for_ping(place, address)
+        self.client_devices = ["c0"]
+        self.lost_before: dict[str, int] = {}
+        for place, device in ((self.network.client, "c0"), (self.firewall, "east")):
+            self.lost_before[device] = self.lost(place, device)
         ports = list(itertools.chain.from_iterable(PORTS.values()))
         self.receivers = [self.run_process(place, RECEIVE, *map(str, ports))
                           for place in (self.firewall, self.network.server)]
@@ -265,35 +288,59 @@ class Flood(Case):
                                for address in ("10.2.0.2", "2001:db8:2::2"))),
         ]
 
-    def end_flood(self) -> dict[str, int]:
-        """What was sent, by address and port."""
-        sent: dict[str, int] = {}
+    def lost(self, place: Namespace, *devices: str) -> int:
+        """Packets for which the kernel had no room between two ends of a veth."""
+        return sum(int(place.output("cat", f"/sys/class/net/{device}/statistics/tx_dropped")) -
+                   self.lost_before.get(device, 0) for device in devices)
+
+    def end_flood(self) -> dict[str, dict[int, int]]:
+        """What was sent, by program and port."""
+        sent: dict[str, dict[int, int]] = {"iptables": {}, "ip6tables": {}}
         for sender in self.senders:
-            sent.update(sender.end())
+            for target, count in sender.end().items():
+                address, port = target.split(",")
+                ports = sent["ip6tables" if ":" in address else "iptables"]
+                ports[int(port)] = ports.get(int(port), 0) + count
         return sent
+
+    def check_counters(self, sent: dict[str, dict[int, int]], exactly: bool) -> None:
+        """The forbidden packets have not come: they have to be in the counters, every one."""
+        incoming = PORTS["INPUT"] + PORTS["FORWARD"]
+        lost = self.lost(self.network.client, *self.client_devices)
+
+        def missing() -> int:
+            return sum(max(0, count - counted[program].get(port, 0))
+                       for program, ports in sent.items() for port, count in ports.items())
+
+        def complete() -> bool:
+            for program in sent:
+                counted[program] = self.counted(program)
+            return missing() <= lost
+        counted: dict[str, dict[int, int]] = {}
+        wait_until(complete, f"these are counted: {sent}, not {counted}, and {lost} were lost")
+        for program, ports in sent.items():
+            for port, count in ports.items():
+                if exactly and not (lost and port in incoming):
+                    self.assertEqual(counted[program][port], count, f"{program}, port {port}")
+        if exactly:
+            self.assertEqual(sum(counted[program][port] for program in sent for port in incoming),
+                             sum(ports[port] for ports in sent.values() for port in incoming) - lost)
 
     def check(self, exactly: bool = True) -> None:
         sent = self.end_flood()
-        programs = {"iptables": {}, "ip6tables": {}}
-        for target, count in sent.items():
-            address, port = target.split(",")
-            expected = programs["ip6tables" if ":" in address else "iptables"]
-            expected[int(port)] = expected.get(int(port), 0) + count
-        for program, expected in programs.items():
-            wait_until(lambda: all(self.counted(program)[port] >= count
-                                   for port, count in expected.items()),
-                       f"{program} has counted {expected}, not {self.counted(program)}")
+        self.check_counters(sent, exactly)
         came: dict[int, int] = {}
         for receiver in self.receivers:
             for port, count in receiver.end().items():
                 came[int(port)] = came.get(int(port), 0) + count
+        lost = (self.lost(self.network.client, *self.client_devices) +
+                self.lost(self.firewall, "east"))
         for chain, (forbidden, allowed) in PORTS.items():
             self.assertEqual(came[forbidden], 0, f"{chain}: forbidden packets have passed")
-            self.assertEqual(came[allowed], sum(expected[allowed] for expected in programs.values()),
-                             f"{chain}: allowed packets have come")
-        if exactly:
-            for program, expected in programs.items():
-                self.assertEqual(self.counted(program), expected, program)
+            expected = sum(ports[allowed] for ports in sent.values())
+            self.assertLessEqual(came[allowed], expected, chain)
+            self.assertGreaterEqual(came[allowed], expected - lost,
+                                    f"{chain}: allowed packets have not come")
 
 
 class Traffic(Flood):
@@ -309,12 +356,17 @@ class Traffic(Flood):
 
 
     def late_device(self, number: int) -> None:
-        self.firewall.ip(f"link add late{number} type veth peer name l{number} "
-                         f"netns {self.network.client.pid}",
-                         f"addr add 10.3.{number}.1/24 dev late{number}",
-                         f"link set late{number} up")
-        self.network.client.ip(f"addr add 10.3.{number}.2/24 dev l{number}",
-                               f"link set l{number} up")
+        ours, theirs = f"late{number}", f"l{number}"
+        macs = {ours: f"02:00:00:01:{number:02}:01", theirs: f"02:00:00:01:{number:02}:02"}
+        self.firewall.ip(f"link add {ours} address {macs[ours]} type veth peer name {theirs} "
+                         f"address {macs[theirs]} netns {self.network.client.pid}")
+        receive_by_napi(self.firewall, ours)
+        for place, device, last, peer, peer_last in ((self.firewall, ours, 1, theirs, 2),
+                                                     (self.network.client, theirs, 2, ours, 1)):
+            place.ip(f"addr add 10.3.{number}.{last}/24 dev {device}", f"link set {device} up",
+                     f"neighbour replace 10.3.{number}.{peer_last} lladdr {macs[peer]} dev {device}")
+        self.wait_for_ping(self.network.client, f"10.3.{number}.1")
+        self.client_devices.append(theirs)
         self.senders.append(self.run_process(
             self.network.client, SEND,
             *(f"10.3.{number}.1,{port}" for port in PORTS["INPUT"])))
