@@ -46,7 +46,9 @@ enum tracker_status {
 	TRACKER_SEEN_REPLY = 1 << 1,
 	TRACKER_ASSURED = 1 << 2,
 	TRACKER_CONFIRMED = 1 << 3,
-	TRACKER_CROWDED = 1 << 7, /* of ours: it should be settled, but there was no room */
+	/* Of ours: */
+	TRACKER_GONE = 1 << 6, /* a packet has ended it: whatever its deadline, it does not exist */
+	TRACKER_CROWDED = 1 << 7, /* it should be settled, but there was no room */
 };
 
 /* nf_conntrack_tcp.h: enum tcp_conntrack */

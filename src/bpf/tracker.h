@@ -126,7 +126,7 @@ GLOBAL int tracker_label_known(struct tracker_work *work NONNULL_ARG)
 		connection->status |= TRACKER_SEEN_REPLY;
 	tracker_note(work, connection);
 	if (outcome != TRACKER_TAKEN)
-		connection->deadline = 0;
+		connection->status |= TRACKER_GONE;
 	else if (tracker_settle(connection, now))
 		work->ticket.number = connection->ticket;
 	bpf_spin_unlock(&entry->lock);

@@ -13,7 +13,7 @@
  * A population has a queue of tickets, one for each of its connections, which only pass through
  * the hands of those who look for what can go (tracker_collect.h, and tracker_make_room() below).
  * An entry is removed by whoever has taken its ticket off the queue, and by nobody else: a
- * connection that ends is merely past its deadline. When one is settled its ticket among the
+ * connection that ends is marked so, or past its deadline. When one is settled its ticket among the
  * half-open ones is void.
  *
  * The kernel gives an entry's memory to another one as soon as it is removed, while others may
@@ -119,7 +119,8 @@ INLINE bool tracker_is_current(const struct tracker_connection *connection)
 /* The same. */
 INLINE bool tracker_is_alive(const struct tracker_connection *connection, __u64 now)
 {
-	return connection->deadline > now && tracker_is_current(connection);
+	return connection->deadline > now && !(connection->status & TRACKER_GONE) &&
+	       tracker_is_current(connection);
 }
 
 INLINE bool tracker_is_settled_by_now(const struct tracker_connection *connection, __u64 now)

@@ -227,7 +227,7 @@ static int visit_batch(const struct tracker *tracker, const struct tracker_entry
 		struct tracker_listed listed;
 
 		if (!connection->ticket || connection->deadline <= now ||
-		    connection->generation != generation)
+		    connection->status & TRACKER_GONE || connection->generation != generation)
 			continue;
 		describe(&listed, connection, now);
 		result = visit(&listed, argument);
