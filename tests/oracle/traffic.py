@@ -46,8 +46,8 @@ class Traffic:
         shapes = ShapesIPv6 if family.version == 6 else ShapesIPv4
         self.shapes = shapes(random, hosts, graph, tracked)
         self.local = [*LOCAL_ADDRESSES[family.version] * 2, *local]
-        self.networks = [*{value for name in ("source", "destination") for value in
-                           graph.values(name)}] + hosts + list(nat.destinations)
+        named = {value for name in ("source", "destination") for value in graph.values(name)}
+        self.networks = sorted(named) + hosts + list(nat.destinations)
         self.ports = [port for name in ("source_port", "destination_port") for value in
                       graph.values(name) for pair in parse_ports(value) for port in pair]
         self.ports += [22, 80, 443, 53]
