@@ -14,6 +14,34 @@ _Static_assert(RESIDUAL_STRING_MAX == XT_STRING_MAX_PATTERN_SIZE, "room for the 
 
 #define KNOWN_FLAGS (XT_STRING_FLAG_IGNORECASE | XT_STRING_FLAG_INVERT)
 
+/* From linux/textsearch_fsm.h, which the kernel keeps for itself. */
+struct fsm_token {
+	uint16_t type;
+	uint8_t recur;
+	uint8_t value;
+};
+
+#define FSM_TYPE_MAX    13
+#define FSM_HEAD_IGNORE 4 /* the greatest value of recur */
+
+/* Would ts_fsm.c fsm_init() take the pattern? Hardly any text. */
+static bool is_state_machine(const struct xt_string_info *info)
+{
+	uint32_t n = info->patlen / sizeof(struct fsm_token);
+
+	if (info->patlen % sizeof(struct fsm_token) || info->u.v1.flags & XT_STRING_FLAG_IGNORECASE)
+		return false;
+	for (uint32_t i = 0; i < n; i++) {
+		struct fsm_token token;
+
+		memcpy(&token, info->pattern + i * sizeof(token), sizeof(token));
+		if (token.type > FSM_TYPE_MAX || token.recur > FSM_HEAD_IGNORE ||
+		    (token.recur == FSM_HEAD_IGNORE && (i || n == 1)))
+			return false;
+	}
+	return n > 0;
+}
+
 static int check(const struct rule_context *context, const void *payload, struct message *message)
 {
 	const struct xt_string_info *info = payload;
@@ -30,6 +58,10 @@ static int check(const struct rule_context *context, const void *payload, struct
 		return message_error(message, EINVAL, "unknown flags 0x%x", info->u.v1.flags);
 	if (!info->patlen)
 		return message_error(message, EINVAL, "the pattern is empty");
+	if (strcmp(info->algo, "fsm") == 0 && !is_state_machine(info))
+		return message_error(message, EINVAL,
+				     "the pattern is no program for the algorithm fsm: use bm or "
+				     "kmp");
 	if (strcmp(info->algo, "fsm") == 0)
 		return message_error(message, EOPNOTSUPP,
 				     "the algorithm fsm, which takes a program in place of a "
