@@ -50,12 +50,14 @@ enum residual_kind {
 /*
  * Has the predicate an effect beyond saying yes or no, so that it has to be evaluated for exactly
  * the packets for which everything before it in the rule matches? Conditions behind it can then not
- * be looked at first, as fields are.
+ * be looked at first, as fields are. Nor may it be evaluated again for another alternative of the
+ * rule: where it differs the rule is over.
  */
 #define RESIDUAL_HAS_EFFECT(kind) ((kind) >= RESIDUAL_IPV6_HEADERS)
 
 struct residual {
-	__u16 kind;
+	__u8 kind;
+	__u8 last_try;  /* it or one before it has an effect: where it differs the rule is over */
 	__u16 size;     /* of the whole, header and padding included, in bytes */
 	__u32 argument; /* RESIDUAL_HOTDROP: the shapes */
 };
@@ -65,9 +67,13 @@ struct residual_value {
 	__u64 low;
 };
 
-/* A field that is constrained again after a hotdrop: true when its value is in one interval. */
+/*
+ * A field that is constrained after a hotdrop or an effect: true when its value, or that of the
+ * other field, is in one interval.
+ */
 struct residual_intervals {
-	__u32 field; /* enum field */
+	__u16 field; /* enum field */
+	__u16 other; /* FIELD_COUNT: none */
 	__u32 count;
 	struct residual_value mask; /* applied to the packet's value first */
 	struct {

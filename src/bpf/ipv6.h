@@ -132,11 +132,6 @@ INLINE int not_found_result(int found)
 	return found == FIND_BROKEN ? RESIDUALS_DROP : RESIDUALS_BOUND;
 }
 
-INLINE int result_of(bool matches)
-{
-	return matches ? RESIDUALS_MATCH : RESIDUALS_DIFFER;
-}
-
 /* A match that drops a packet and is inverted says yes to it all the same. */
 INLINE int inverted_result(int result)
 {

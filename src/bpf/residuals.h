@@ -21,9 +21,8 @@
 #include "bpf/walk.h"
 
 GLOBAL int intervals_result(const struct residual_intervals ARENA *intervals ARENA_ARG,
-			    const struct packet *packet NONNULL_ARG)
+			    const struct packet *packet NONNULL_ARG, __u32 field)
 {
-	__u32 field = intervals->field;
 	__u64 high, low;
 	__u32 i = 0;
 
@@ -72,8 +71,14 @@ INLINE int residual_result(SOURCE *ctx, const struct packet *packet,
 	case RESIDUAL_HOTDROP:
 		return residual->argument >> packet_shape(packet) & 1 ? RESIDUALS_DROP
 								      : RESIDUALS_MATCH;
-	case RESIDUAL_INTERVALS:
-		return intervals_result(operand, packet);
+	case RESIDUAL_INTERVALS: {
+		const struct residual_intervals ARENA *intervals = operand;
+		int result = intervals_result(intervals, packet, intervals->field);
+
+		return result == RESIDUALS_DIFFER && intervals->other != FIELD_COUNT
+			       ? intervals_result(intervals, packet, intervals->other)
+			       : result;
+	}
 	case RESIDUAL_TCP_OPTION: {
 		const struct residual_tcp_option ARENA *option = operand;
 		int result = tcp_option_result(ctx, packet->transport, option->option);
@@ -158,6 +163,8 @@ GLOBAL int residuals_result(SOURCE *ctx, const struct image ARENA *image ARENA_A
 			offset |= DOOMED;
 		else if (result == RESIDUALS_DIFFER && offset & DOOMED)
 			return RESIDUALS_DROP;
+		else if (result == RESIDUALS_DIFFER && residual->last_try)
+			return RESIDUALS_RULE_DIFFERS;
 		else if (result != RESIDUALS_MATCH)
 			return result;
 		offset += IMAGE_AT(struct residual, image, offset & ~DOOMED)->size;

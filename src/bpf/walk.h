@@ -13,14 +13,20 @@
 enum residual_result {
 	RESIDUALS_MATCH,
 	RESIDUALS_DIFFER,
-	RESIDUALS_DROP,  /* hotdrop */
-	RESIDUALS_BOUND, /* the kernel's bound on loops was reached: unknown */
+	RESIDUALS_RULE_DIFFERS, /* and there was an effect: no alternative of the rule is tried */
+	RESIDUALS_DROP,         /* hotdrop */
+	RESIDUALS_BOUND,        /* the kernel's bound on loops was reached: unknown */
 	/*
 	 * Hotdrop by a match that says yes all the same: the rule counts, and its target is carried
 	 * out, but in the end the packet is dropped.
 	 */
 	RESIDUALS_DOOMED,
 };
+
+INLINE int result_of(bool matches)
+{
+	return matches ? RESIDUALS_MATCH : RESIDUALS_DIFFER;
+}
 
 enum walk_result {
 	WALK_DROP,
@@ -156,6 +162,10 @@ INLINE enum walk_result walk_chains(struct view *view, const struct image ARENA 
 				if (rule->action)
 					delegate(view, rule->action);
 				return WALK_DROP;
+			}
+			if (result == RESIDUALS_RULE_DIFFERS) {
+				walk.position = rule->next;
+				goto next;
 			}
 		}
 

@@ -64,7 +64,12 @@ int conjunction_residual(struct conjunction *conjunction, uint16_t kind, uint32_
 			 const void *operand, uint32_t size)
 {
 	uint32_t padded = (uint32_t)sizeof(struct residual) + ((size + 7) & ~7u);
-	struct residual header = {.kind = kind, .size = (uint16_t)padded, .argument = argument};
+	struct residual header = {
+		.kind = (uint8_t)kind,
+		.last_try = conjunction->sealed || RESIDUAL_HAS_EFFECT(kind),
+		.size = (uint16_t)padded,
+		.argument = argument,
+	};
 	uint8_t *place;
 
 	if (GROW(conjunction->residuals, conjunction->max_residuals,
@@ -76,13 +81,13 @@ int conjunction_residual(struct conjunction *conjunction, uint16_t kind, uint32_
 	if (size)
 		memcpy(place + sizeof(header), operand, size);
 	conjunction->residuals_size += padded;
-	conjunction->sealed |= RESIDUAL_HAS_EFFECT(kind);
+	conjunction->sealed = header.last_try;
 	return 0;
 }
 
-/* The field has been constrained before a hotdrop, and is again behind it: keep the order. */
+/* Adds the requirement on its field, or else on @other (FIELD_COUNT: none), to the residuals. */
 static int require_later(struct conjunction *conjunction, const struct requirement *requirement,
-			 const struct interval *intervals)
+			 enum field other, const struct interval *intervals)
 {
 	size_t size = sizeof(struct residual_intervals) +
 		      requirement->n_intervals * sizeof(struct interval);
@@ -92,6 +97,7 @@ static int require_later(struct conjunction *conjunction, const struct requireme
 	if (!operand)
 		return -ENOMEM;
 	operand->field = requirement->field;
+	operand->other = other;
 	operand->count = requirement->n_intervals;
 	operand->mask.high = requirement->mask.high;
 	operand->mask.low = requirement->mask.low;
@@ -107,7 +113,7 @@ int conjunction_require(struct conjunction *conjunction, uint32_t number,
 	struct conjunction_field *field = &conjunction->fields[number];
 
 	if (number >= IMAGE_MAX_FIELDS || conjunction->sealed)
-		return require_later(conjunction, requirement, intervals);
+		return require_later(conjunction, requirement, FIELD_COUNT, intervals);
 	if (number >= conjunction->n_fields)
 		conjunction->n_fields = number + 1;
 	if (!field->used) {
@@ -124,7 +130,15 @@ int conjunction_require(struct conjunction *conjunction, uint32_t number,
 		return 0;
 	if (field->late == conjunction->dropped)
 		return intersect(field, intervals, requirement->n_intervals);
-	return require_later(conjunction, requirement, intervals);
+	/* Constrained before a hotdrop, and again behind it: keep the order. */
+	return require_later(conjunction, requirement, FIELD_COUNT, intervals);
+}
+
+int conjunction_require_either(struct conjunction *conjunction,
+			       const struct requirement requirement[static 2],
+			       const struct interval *intervals)
+{
+	return require_later(conjunction, &requirement[0], requirement[1].field, intervals);
 }
 
 int conjunction_hotdrop(struct conjunction *conjunction, uint32_t shapes)

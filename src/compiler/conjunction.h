@@ -37,6 +37,14 @@ struct conjunction {
 int conjunction_require(struct conjunction *conjunction, uint32_t field,
 			const struct requirement *requirement, const struct interval *intervals);
 
+/*
+ * Adds to a sealed conjunction "one of these, which differ in their fields only". Returns 0 or
+ * -ENOMEM.
+ */
+int conjunction_require_either(struct conjunction *conjunction,
+			       const struct requirement requirement[static 2],
+			       const struct interval *intervals);
+
 /* Adds a drop of the packets that got here and have one of @shapes. Returns 0 or -ENOMEM. */
 int conjunction_hotdrop(struct conjunction *conjunction, uint32_t shapes);
 

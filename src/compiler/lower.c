@@ -116,12 +116,29 @@ static int lower_requirement(struct lowering *lowering, struct conjunction *conj
 	return conjunction_require(conjunction, number, requirement, intervals);
 }
 
+/* Behind an effect, which must be had once, a packet does not get to another alternative. */
+static int lower_either_later(struct lowering *lowering, const struct step *step)
+{
+	const struct requirement *requirement = step->requirement;
+	const struct interval *intervals =
+		lowering->predicate.intervals + requirement[0].first_interval;
+	int error = 0;
+
+	lowering->needs |= needs_of(requirement[0].field) | needs_of(requirement[1].field);
+	for (uint32_t i = 0; i < lowering->n_alternatives && !error; i++)
+		error = conjunction_require_either(&lowering->alternatives[i], requirement,
+						   intervals);
+	return error;
+}
+
 /* Each alternative so far becomes two: one with the first requirement, one with the other. */
 static int lower_either(struct lowering *lowering, const struct step *step)
 {
 	uint32_t n = lowering->n_alternatives;
 	int error;
 
+	if (lowering->alternatives[0].sealed)
+		return lower_either_later(lowering, step);
 	if (n * 2 > MAX_ALTERNATIVES)
 		return -E2BIG;
 	for (uint32_t i = 0; i < n; i++) {

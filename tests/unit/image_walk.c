@@ -18,17 +18,18 @@ struct view {
 	bool has_residuals;
 };
 
-static bool value_in(const struct residual_intervals *operand, const struct packet *packet)
+static bool value_in(const struct residual_intervals *operand, const struct packet *packet,
+		     enum field field)
 {
 	struct value value = {};
 
-	if (!field_is_readable(operand->field, packet_shape(packet)))
+	if (field == FIELD_COUNT || !field_is_readable(field, packet_shape(packet)))
 		return false;
-	if (operand->field < PACKET_WIDE_FIELDS)
-		value = (struct value){packet->wide[operand->field].high & operand->mask.high,
-				       packet->wide[operand->field].low & operand->mask.low};
+	if (field < PACKET_WIDE_FIELDS)
+		value = (struct value){packet->wide[field].high & operand->mask.high,
+				       packet->wide[field].low & operand->mask.low};
 	else
-		value.low = packet_narrow(packet, operand->field) & operand->mask.low;
+		value.low = packet_narrow(packet, field) & operand->mask.low;
 	for (uint32_t i = 0; i < operand->count; i++) {
 		struct value first = {operand->interval[i].first.high,
 				      operand->interval[i].first.low};
@@ -48,12 +49,15 @@ static enum residual_result evaluate_residuals(struct view *view, const struct i
 	view->has_residuals = true;
 	for (; residual->kind != RESIDUAL_END;
 	     offset += residual->size, residual = IMAGE_AT(struct residual, image, offset)) {
+		const struct residual_intervals *operand = (const void *)(residual + 1);
+
 		if (residual->kind == RESIDUAL_HOTDROP &&
 		    (residual->argument >> packet_shape(packet) & 1))
 			return RESIDUALS_DROP;
 		if (residual->kind == RESIDUAL_INTERVALS &&
-		    !value_in((const void *)(residual + 1), packet))
-			return RESIDUALS_DIFFER;
+		    !value_in(operand, packet, operand->field) &&
+		    !value_in(operand, packet, operand->other))
+			return residual->last_try ? RESIDUALS_RULE_DIFFERS : RESIDUALS_DIFFER;
 	}
 	return RESIDUALS_MATCH;
 }
