@@ -197,7 +197,9 @@ struct arena_root {
 	__u64 undelegated; /* actions that were lost because there was no room for them */
 	__u32 lanes;       /* one for each CPU, at most ARENA_CPUS */
 	__u32 handover;    /* offset of struct handover; 0: there is none */
-	__u64 unused[7];   /* lanes begin on a cache line */
+	__u64 ticks;       /* jiffies, when the program bpf_iptables_clock was run last */
+	__u64 test_ticks;  /* the time for matches, if it is not 0; for tests */
+	__u64 unused[5];   /* lanes begin on a cache line */
 	struct arena_lane lane[ARENA_CPUS];
 	struct arena_readers readers[ARENA_FAMILIES][ARENA_CPUS];
 	struct arena_clock clock;

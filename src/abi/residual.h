@@ -44,6 +44,11 @@ enum residual_kind {
 	RESIDUAL_DCCP,             /* struct xt_dccp_info, of which the ports are not looked at */
 	RESIDUAL_U32,              /* struct xt_u32 */
 	RESIDUAL_IPV6_AUTHENTICATION, /* struct ip6t_ah */
+	/* From here on the argument is the position of what is kept: abi/match_state.h. */
+	RESIDUAL_LIMIT,  /* struct match_limit */
+	RESIDUAL_RANDOM, /* struct match_random */
+	RESIDUAL_NTH,    /* struct match_nth */
+	RESIDUAL_QUOTA,  /* struct match_quota */
 	RESIDUAL_KINDS,
 };
 
@@ -54,6 +59,8 @@ enum residual_kind {
  * rule: where it differs the rule is over.
  */
 #define RESIDUAL_HAS_EFFECT(kind) ((kind) >= RESIDUAL_IPV6_HEADERS)
+
+#define RESIDUAL_HAS_STATE(kind) ((kind) >= RESIDUAL_LIMIT)
 
 struct residual {
 	__u8 kind;

@@ -141,6 +141,15 @@ INLINE int filter(struct bpf_nf_ctx *ctx, enum arena_family family)
 	return NF_ACCEPT;
 }
 
+/* Never attached: user space runs it (BPF_PROG_TEST_RUN) to know the time. */
+SEC("syscall")
+int bpf_iptables_clock(void *ctx)
+{
+	(void)ctx;
+	arena_root()->ticks = ticks_now();
+	return 0;
+}
+
 SEC("netfilter")
 int bpf_iptables_ipv4(struct bpf_nf_ctx *ctx)
 {

@@ -18,6 +18,7 @@
 #include "bpf/residual_time.h"
 #include "bpf/residual_transport.h"
 #include "bpf/residual_u32.h"
+#include "bpf/residual_state.h"
 #include "bpf/walk.h"
 
 GLOBAL int intervals_result(const struct residual_intervals ARENA *intervals ARENA_ARG,
@@ -139,6 +140,15 @@ INLINE int residual_result(SOURCE *ctx, const struct packet *packet,
 		return ipv6_authentication_result(ctx, operand);
 	case RESIDUAL_IPV6_SEGMENTS:
 		return ipv6_segments_result(ctx, operand);
+	case RESIDUAL_RANDOM:
+		return random_result(ARENA_AT(struct match_random, residual->argument));
+	case RESIDUAL_LIMIT:
+		return limit_result(ARENA_AT(struct match_limit, residual->argument));
+	case RESIDUAL_NTH:
+		return nth_result(ARENA_AT(struct match_nth, residual->argument));
+	case RESIDUAL_QUOTA:
+		return quota_result(ARENA_AT(struct match_quota, residual->argument),
+				    packet->length);
 	}
 	/* The compiler makes no other: nothing is known about the packet. */
 	return RESIDUALS_BOUND;

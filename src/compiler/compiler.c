@@ -155,6 +155,36 @@ static uint16_t action_of(const struct ruleset *ruleset, const struct entry *ent
 	return entry->delegate ? ruleset->delegates[entry->delegate - 1].action : 0;
 }
 
+/* The list of residuals at @residual finds the rule's states, the first of which is @state. */
+static void place_states(struct residual *residual, const struct match_state *state)
+{
+	for (; residual->kind != RESIDUAL_END;
+	     residual = (struct residual *)((uint8_t *)residual + residual->size))
+		if (RESIDUAL_HAS_STATE(residual->kind))
+			residual->argument = (state++)->position;
+}
+
+/*
+ * What is kept from packet to packet is found by its position, which residuals that were lowered
+ * for another table cannot know.
+ */
+static void write_states(struct writer *writer, const struct compilation *compilation,
+			 uint32_t residuals)
+{
+	const struct lowered *lowered = compilation->lowered;
+	const struct ruleset *ruleset = compilation->ruleset;
+
+	for (uint32_t number = 0; number < lowered->n_rules && ruleset->n_states; number++) {
+		uint32_t index = compilation->layout.entry_of_counter[number];
+		uint32_t states = ruleset->entries[index].states;
+
+		for (uint32_t i = lowered->rules[number].first_bit;
+		     states && i < lowered->rules[number + 1].first_bit; i++)
+			place_states(writer_at(writer, residuals + lowered->bits[i].residuals - 1),
+				     &ruleset->states[states - 1]);
+	}
+}
+
 /* The bits of rule number @number: its alternatives, which differ only in their conditions. */
 static void write_rule(const struct compilation *compilation, uint32_t number, uint32_t residuals,
 		       struct image_rule *rules, uint32_t *shorts)
@@ -194,6 +224,7 @@ static void write_rules(struct writer *writer, const struct compilation *compila
 	image->shorts = writer_reserve(writer, lowered->n_bits * sizeof(uint32_t));
 	if (writer->full)
 		return;
+	write_states(writer, compilation, residuals);
 	for (uint32_t i = 0; i < lowered->n_rules; i++) {
 		image->needs |= lowered->rules[i].needs;
 		write_rule(compilation, i, residuals, writer_at(writer, image->rules),

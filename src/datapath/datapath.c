@@ -2,6 +2,7 @@
 #include "datapath/datapath.h"
 
 #include "common/cleanup.h"
+#include "common/tick_rate.h"
 #include "datapath/datapath_internal.h"
 #include "datapath/handover.h"
 #include "datapath/ipv6_probe.h"
@@ -10,7 +11,6 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 /* No hook's image is larger: a ruleset that needs more is refused. */
 #define MAX_IMAGE_SIZE ((size_t)1 << 30)
@@ -31,16 +31,6 @@ static int find_family(uint8_t protocol)
 		if (protocols[family] == protocol)
 			return family;
 	return -1;
-}
-
-/* The kernel's HZ: its coarse clock moves once a tick. */
-static uint64_t tick_rate(void)
-{
-	struct timespec resolution = {};
-
-	if (clock_getres(CLOCK_MONOTONIC_COARSE, &resolution) || resolution.tv_nsec <= 0)
-		return 0;
-	return (1000000000ull + (uint64_t)resolution.tv_nsec / 2) / (uint64_t)resolution.tv_nsec;
 }
 
 static uint64_t flows_size(uint32_t flow_bits)
@@ -175,6 +165,10 @@ static int open_all(struct datapath *datapath, struct message *message)
 	if (!error)
 		error = delegation_new(&datapath->memory, program_arena_fd(&datapath->program),
 				       &datapath->delegation, message);
+	if (!error)
+		error = match_states_new(&datapath->memory, program_clock_fd(&datapath->program),
+					 &datapath->states, message);
+	datapath->resources.states = datapath->states;
 	datapath_set_limits(datapath);
 	for (int family = 0; family < ARENA_FAMILIES && !error; family++)
 		error = install_empty(datapath, family, message);
@@ -210,6 +204,7 @@ void datapath_close(struct datapath *datapath)
 	for (int family = 0; family < ARENA_FAMILIES; family++)
 		generation_free(&datapath->memory, datapath->current[family]);
 	delegation_free(datapath->delegation);
+	match_states_free(datapath->states);
 	arena_memory_close(&datapath->memory);
 	scratch_close(&datapath->scratch);
 	free(datapath);

@@ -22,6 +22,7 @@ struct datapath {
 	struct device_filter *devices; /* NULL: nothing is on devices */
 	struct arena_memory memory;
 	struct scratch scratch;
+	struct match_states *states;
 	struct delegation *delegation;
 	struct generation_resources resources;
 	struct generation *current[ARENA_FAMILIES];

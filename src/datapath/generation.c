@@ -212,6 +212,18 @@ static int take_delegates(const struct generation_resources *resources,
 	return error;
 }
 
+/* What matches keep gets its place before they are compiled. */
+static int take_states(const struct generation_resources *resources, struct generation *generation,
+		       const struct generation *before, struct message *message)
+{
+	int error = match_states_take(resources->states, generation->ruleset,
+				      before ? before->ruleset : NULL, message);
+
+	if (!error)
+		generation->states = resources->states;
+	return error;
+}
+
 static int fill_generation(const struct generation_resources *resources,
 			   struct generation *generation, const struct generation *before,
 			   struct message *message)
@@ -225,6 +237,8 @@ static int fill_generation(const struct generation_resources *resources,
 	if (!generation->added)
 		return message_error(message, ENOMEM, "out of memory");
 	error = take_delegates(resources, generation, message);
+	if (!error)
+		error = take_states(resources, generation, before, message);
 	if (!error)
 		error = take_zeroed(memory, sizeof(*header), &generation->header, message);
 	for (int hook = 0; hook < ARENA_HOOKS && !error; hook++)
@@ -246,6 +260,13 @@ static void release_delegates(struct generation *generation)
 	generation->delegation = NULL;
 }
 
+static void release_states(struct generation *generation)
+{
+	if (generation->states)
+		match_states_release(generation->states, generation->ruleset);
+	generation->states = NULL;
+}
+
 int generation_new(const struct generation_resources *resources, struct ruleset *ruleset,
 		   const struct generation *before, struct generation **ret_generation,
 		   struct message *message)
@@ -261,6 +282,7 @@ int generation_new(const struct generation_resources *resources, struct ruleset 
 	scratch_trim(resources->scratch);
 	if (error) {
 		release_delegates(generation);
+		release_states(generation);
 		generation->ruleset = NULL;
 		generation_free(resources->memory, generation);
 		return error;
@@ -274,6 +296,7 @@ void generation_free(struct arena_memory *memory, struct generation *generation)
 	if (!generation)
 		return;
 	release_delegates(generation);
+	release_states(generation);
 	for (int hook = 0; hook < ARENA_HOOKS; hook++) {
 		release_image(memory, generation->images[hook]);
 		arena_memory_release(memory, generation->counters[hook]);

@@ -9,6 +9,7 @@
 #include "compiler/compiler.h"
 #include "datapath/arena_memory.h"
 #include "datapath/delegation.h"
+#include "datapath/match_states.h"
 #include "datapath/scratch.h"
 #include "ruleset/ruleset.h"
 
@@ -32,6 +33,7 @@ struct generation {
 	struct xt_counters *added;
 	uint32_t lanes;
 	struct delegation *delegation; /* what its rules delegate is in use there; NULL: nothing */
+	struct match_states *states;   /* what its matches keep is there; NULL: nothing */
 };
 
 /* What generations are made of. */
@@ -41,6 +43,7 @@ struct generation_resources {
 	uint32_t lanes;                /* number of counter arrays, less one */
 	bool without_nat;              /* packets come before the kernel translates addresses */
 	struct delegation *delegation; /* NULL: nothing can be delegated to the kernel */
+	struct match_states *states;
 };
 
 /*

@@ -104,6 +104,11 @@ int program_covered_fd(const struct program *program)
 	return bpf_map__fd(program->skeleton->maps.covered);
 }
 
+int program_clock_fd(const struct program *program)
+{
+	return bpf_program__fd(program->skeleton->progs.bpf_iptables_clock);
+}
+
 int program_fd(const struct program *program, enum arena_family family)
 {
 	return bpf_program__fd(program_of(program->skeleton, family));

@@ -28,6 +28,9 @@ int program_covered_fd(const struct program *program);
 int program_arena_fd(const struct program *program);
 int program_fd(const struct program *program, enum arena_family family);
 
+/* The program that writes the time to the arena (struct arena_root). */
+int program_clock_fd(const struct program *program);
+
 /*
  * Attaches the program of @family to its three hooks, all of them or none, at a priority that
  * nobody else has, next to iptables' own filter table; the priorities in front of and behind it are

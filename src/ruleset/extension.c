@@ -68,6 +68,9 @@ static const struct extension *const extensions[] = {
 	&extension_time,
 	&extension_tos,
 	&extension_u32,
+	&extension_limit,
+	&extension_quota,
+	&extension_statistic,
 };
 
 static bool is_named(const struct extension *extension, enum extension_kind kind, const char *name,

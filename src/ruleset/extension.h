@@ -57,6 +57,12 @@ enum match_effect {
 	MATCH_EFFECT_ALWAYS,
 };
 
+/* What a match keeps from packet to packet: abi/match_state.h. */
+enum extension_state {
+	STATE_NONE,
+	STATE_CELL, /* of each rule its own, which begin() fills in */
+};
+
 /* What a packet can be answered with (enum nft_reject_types and the ICMP code, linux/icmp.h). */
 struct rejection {
 	bool silent; /* not at all */
@@ -85,6 +91,7 @@ struct extension {
 	enum extension_delegation delegation;
 	uint32_t changes;  /* SUBJECT_BIT()s */
 	uint32_t observes; /* SUBJECT_BIT()s */
+	enum extension_state state;
 
 	/*
 	 * The kernel's checkentry. Returns 0, or a negative errno with the reason in @message. May
@@ -100,6 +107,12 @@ struct extension {
 	 */
 	void (*compile)(const struct rule_context *context, const void *payload,
 			struct predicate *predicate);
+
+	/*
+	 * STATE_CELL: what the kernel's checkentry allocates. Fills in @cell (MATCH_CELL_SIZE bytes
+	 * of zeros) for a rule that is new; @now in jiffies.
+	 */
+	void (*begin)(const void *payload, uint64_t now, void *cell);
 
 	/*
 	 * A delegated target that x_tables allows in a table named "filter" only: what nftables'

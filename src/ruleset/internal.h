@@ -24,6 +24,9 @@ int ruleset_trace_chains(struct ruleset *ruleset, struct message *message);
 /* Each rule's header, matches and target. */
 int ruleset_check_rules(struct ruleset *ruleset, struct message *message);
 
+/* What its matches keep from packet to packet. */
+int ruleset_list_states(struct ruleset *ruleset, struct message *message);
+
 static inline uint16_t read_u16(const uint8_t *bytes)
 {
 	uint16_t number;
@@ -51,6 +54,17 @@ static inline const struct xt_entry_target *entry_target(const struct family *fa
 							 const uint8_t *entry)
 {
 	return (const struct xt_entry_target *)(entry + entry_target_offset(family, entry));
+}
+
+static inline const struct xt_entry_match *first_match(const struct family *family,
+						       const uint8_t *entry)
+{
+	return (const struct xt_entry_match *)(entry + family->entry_size);
+}
+
+static inline const struct xt_entry_match *next_match(const struct xt_entry_match *match)
+{
+	return (const struct xt_entry_match *)((const uint8_t *)match + match->u.match_size);
 }
 
 static inline bool target_is_standard(const struct xt_entry_target *target)

@@ -252,21 +252,13 @@ static int check_extension(struct checker *checker, const struct reference *refe
 		checker->ruleset->clock = true;
 	if (extension->changes | extension->observes)
 		note_subjects(checker, extension, context->hooks);
+	if (extension->state)
+		checker->ruleset->n_states++;
 	if (extension->delegation == DELEGATION_CONDITION && context->hooks) {
 		r = add_delegate(checker, extension, context, reference->payload);
 		return r < 0 ? r : 0;
 	}
 	return 0;
-}
-
-static const struct xt_entry_match *first_match(const struct family *family, const uint8_t *entry)
-{
-	return (const struct xt_entry_match *)(entry + family->entry_size);
-}
-
-static const struct xt_entry_match *next_match(const struct xt_entry_match *match)
-{
-	return (const struct xt_entry_match *)((const uint8_t *)match + match->u.match_size);
 }
 
 /* What rules delegate to the kernel is noted, if a packet can get to them. */

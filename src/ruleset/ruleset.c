@@ -88,7 +88,10 @@ static int check_table(struct ruleset *ruleset, uint32_t num_entries, struct mes
 	r = ruleset_trace_chains(ruleset, message);
 	if (r < 0)
 		return r;
-	return ruleset_check_rules(ruleset, message);
+	r = ruleset_check_rules(ruleset, message);
+	if (r < 0)
+		return r;
+	return ruleset_list_states(ruleset, message);
 }
 
 static int read_header(uint8_t family, const void *replace, size_t length,
@@ -151,6 +154,7 @@ void ruleset_free(struct ruleset *ruleset)
 	free(ruleset->entries);
 	free(ruleset->chains);
 	free(ruleset->delegates);
+	free(ruleset->states);
 	free(ruleset);
 }
 

@@ -45,6 +45,7 @@ struct entry {
 	uint8_t kind;      /* enum entry_kind */
 	uint8_t verdict;   /* enum verdict */
 	uint16_t delegate; /* the target's place, counted from 1 on; 0: none */
+	uint32_t states;   /* the place of the first of its matches', counted from 1 on; 0: none */
 };
 
 #define CHAIN_NO_HOOK (-1)
@@ -79,6 +80,17 @@ struct delegate {
 
 #define MAX_DELEGATES 4095u
 
+/*
+ * What a match keeps from packet to packet. Its position is given to it before the rules are
+ * compiled: datapath/match_states.h.
+ */
+struct match_state {
+	const struct extension *extension;
+	const void *payload; /* in the blob */
+	uint32_t entry;
+	uint32_t position; /* in the arena; 0: not yet */
+};
+
 struct ruleset {
 	uint8_t family; /* NFPROTO_IPV4 or NFPROTO_IPV6 */
 	uint32_t valid_hooks;
@@ -95,6 +107,8 @@ struct ruleset {
 	bool clock;     /* a rule asks for the time of day */
 	struct delegate *delegates;
 	uint32_t n_delegates;
+	struct match_state *states; /* by entry, and in the order of its matches */
+	uint32_t n_states;
 };
 
 /* Offset in its chain, from 1, as `iptables -L --line-numbers` counts: for messages. */
@@ -146,6 +160,13 @@ void ruleset_compile_entry(const struct ruleset *ruleset, uint32_t index,
  */
 bool ruleset_same_conditions(const struct ruleset *ruleset, uint32_t index,
 			     const struct ruleset *other, uint32_t other_index);
+
+/*
+ * Gives each state of @ruleset the position of its counterpart in @before, if it has one: in a
+ * chain of the same name a rule with the same conditions, the first such rule that of the first,
+ * and so on. Returns 0 or -ENOMEM.
+ */
+int ruleset_pair_states(struct ruleset *ruleset, const struct ruleset *before);
 
 /* Same family, same blob, same hooks: nothing to compile. */
 bool ruleset_equal(const struct ruleset *a, const struct ruleset *b);

@@ -492,8 +492,8 @@ static void unknown_extensions_are_named(void **state)
 	struct table *table = *state;
 	struct blob *blob = table_new();
 
-	strcpy(match_of(table_entry(table->replace, OUTPUT_RULE))->u.user.name, "limit");
-	assert_refused(table, ENOENT, "filter OUTPUT rule 1: match \"limit\" is not supported");
+	strcpy(match_of(table_entry(table->replace, OUTPUT_RULE))->u.user.name, "unknown");
+	assert_refused(table, ENOENT, "filter OUTPUT rule 1: match \"unknown\" is not supported");
 	strcpy(match_of(table_entry(table->replace, OUTPUT_RULE))->u.user.name, "comment");
 
 	match_of(table_entry(table->replace, INPUT_RULE))->u.user.revision = 9;

@@ -68,3 +68,7 @@ extern const struct extension extension_tcpmss;
 extern const struct extension extension_time;
 extern const struct extension extension_tos;
 extern const struct extension extension_u32;
+
+extern const struct extension extension_limit;
+extern const struct extension extension_quota;
+extern const struct extension extension_statistic;

@@ -42,6 +42,7 @@ WHOLE = {
     "libxt_esp.t", "libxt_ipcomp.t", "libxt_iprange.t", "libxt_length.t", "libxt_mac.t",
     "libxt_pkttype.t", "libxt_sctp.t", "libxt_string.t", "libxt_tcpmss.t", "libxt_time.t",
     "libxt_tos.t", "libxt_u32.t",
+    "libxt_limit.t", "libxt_quota.t", "libxt_statistic.t",
 }
 
 libc = ctypes.CDLL(None, use_errno=True)
