@@ -14,11 +14,11 @@
 #include "bpf/residual_header.h"
 #include "bpf/residual_ipv6.h"
 #include "bpf/residual_sctp.h"
+#include "bpf/residual_state.h"
 #include "bpf/residual_string.h"
 #include "bpf/residual_time.h"
 #include "bpf/residual_transport.h"
 #include "bpf/residual_u32.h"
-#include "bpf/residual_state.h"
 #include "bpf/walk.h"
 
 GLOBAL int intervals_result(const struct residual_intervals ARENA *intervals ARENA_ARG,
