@@ -138,28 +138,26 @@ INLINE bool read_packet(SOURCE *ctx, bool ipv6, __u32 needs, struct packet *pack
 
 /*
  * What is done for the packet between entering the generation at @position and leaving it;
- * @lane_position is 0 for a walk without one. Stores the number of the packet's docket, if it gets
- * one, at @docket.
+ * @lane_position is 0 for a walk without one. The number of the packet's docket, if it gets one, is
+ * in @view afterwards, which is zero.
  */
 INLINE bool judge_in_generation(SOURCE *ctx, enum arena_family family, __u64 position, __u32 hook,
 				__u32 lane_position, __u32 counters_number, struct packet *packet,
-				__u32 *docket)
+				struct view *view)
 {
 	const struct arena_ruleset ARENA *ruleset =
 		&ARENA_AT(struct arena_generation, position & ~1ull)->hook[hook];
 	bool ipv6 = family == ARENA_IPV6, looked = false;
 	struct arena_lane ARENA *lane = ARENA_AT(struct arena_lane, lane_position);
-	struct view view = {
-		.ctx = ctx,
-		.generation = (__u32)position & ~1u,
-		.lane = lane_position,
-	};
 	enum walk_result result;
 	__u32 place = 0;
 
-	view.counters = ruleset->counters + counters_number * ruleset->counters_stride;
+	view->ctx = ctx;
+	view->generation = (__u32)position & ~1u;
+	view->lane = lane_position;
+	view->counters = ruleset->counters + counters_number * ruleset->counters_stride;
 	if (!(ruleset->always & IMAGE_RULE_LONG)) {
-		count(&view, ruleset->always & IMAGE_RULE_COUNTER,
+		count(view, ruleset->always & IMAGE_RULE_COUNTER,
 		      source_packet_length(ctx, packet));
 		return ruleset->always & IMAGE_RULE_ACCEPT;
 	}
@@ -174,18 +172,17 @@ INLINE bool judge_in_generation(SOURCE *ctx, enum arena_family family, __u64 pos
 				     : find_ipv4_flow(lane, ruleset, packet);
 			if (!(place & FLOW_ABSENT)) {
 				note_found_flow(lane);
-				return repeat_flow(lane, place, view.counters, packet->length);
+				return repeat_flow(lane, place, view->counters, packet->length);
 			}
 			place &= ~FLOW_ABSENT;
 			note_missing_flow(lane);
 		}
 		lane->n_counted = 0;
 	}
-	result = walk_chains(&view, ARENA_AT(struct image, ruleset->image), packet);
-	if (view.stack)
-		add_with_barrier(&ARENA_AT(struct arena_stack, view.stack)->taken, -1);
-	*docket = view.docket;
-	if (looked && !view.unrepeatable && result <= WALK_ACCEPT) {
+	result = walk_chains(view, ARENA_AT(struct image, ruleset->image), packet);
+	if (view->stack)
+		add_with_barrier(&ARENA_AT(struct arena_stack, view->stack)->taken, -1);
+	if (looked && !view->unrepeatable && result <= WALK_ACCEPT) {
 		__u32 kept = result == WALK_ACCEPT ? IMAGE_ACCEPT : IMAGE_DROP;
 
 		if (ipv6)
@@ -203,7 +200,7 @@ INLINE bool judge(SOURCE *ctx, enum arena_family family, __u32 hook, struct pack
 	__u32 lane = offsetof(struct arena_root, lane) + cpu * (__u32)sizeof(struct arena_lane);
 	__u32 counters = cpu;
 	__u64 position = 0;
-	__u32 docket = 0;
+	struct view view = {};
 	bool accepted;
 
 	if (!take_lane(family, ARENA_AT(struct arena_lane, lane), &position)) {
@@ -213,13 +210,12 @@ INLINE bool judge(SOURCE *ctx, enum arena_family family, __u32 hook, struct pack
 		if (!position)
 			return false;
 	}
-	accepted =
-		judge_in_generation(ctx, family, position, hook, lane, counters, packet, &docket);
+	accepted = judge_in_generation(ctx, family, position, hook, lane, counters, packet, &view);
 	if (lane)
 		leave_lane(ARENA_AT(struct arena_lane, lane));
 	else
 		leave_generation(&arena_root()->readers[family][cpu], position);
 	if (SOURCE_DELEGATES && arena_root()->dockets)
-		return docket_verdict(source_packet(ctx), docket, accepted);
+		return docket_verdict(source_packet(ctx), view.docket, accepted);
 	return accepted;
 }

@@ -79,3 +79,18 @@ GLOBAL int quota_result(struct match_quota ARENA *quota ARENA_ARG, __u32 length)
 	}
 	return RESIDUALS_BOUND;
 }
+
+/* The match whose state is at @position; @length is the packet's. */
+GLOBAL int state_result(__u32 kind, __u32 position, __u32 length)
+{
+	switch (kind) {
+	case RESIDUAL_RANDOM:
+		return random_result(ARENA_AT(struct match_random, position));
+	case RESIDUAL_LIMIT:
+		return limit_result(ARENA_AT(struct match_limit, position));
+	case RESIDUAL_NTH:
+		return nth_result(ARENA_AT(struct match_nth, position));
+	default:
+		return quota_result(ARENA_AT(struct match_quota, position), length);
+	}
+}

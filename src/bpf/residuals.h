@@ -141,14 +141,10 @@ INLINE int residual_result(SOURCE *ctx, const struct packet *packet,
 	case RESIDUAL_IPV6_SEGMENTS:
 		return ipv6_segments_result(ctx, operand);
 	case RESIDUAL_RANDOM:
-		return random_result(ARENA_AT(struct match_random, residual->argument));
 	case RESIDUAL_LIMIT:
-		return limit_result(ARENA_AT(struct match_limit, residual->argument));
 	case RESIDUAL_NTH:
-		return nth_result(ARENA_AT(struct match_nth, residual->argument));
 	case RESIDUAL_QUOTA:
-		return quota_result(ARENA_AT(struct match_quota, residual->argument),
-				    packet->length);
+		return state_result(residual->kind, residual->argument, packet->length);
 	}
 	/* The compiler makes no other: nothing is known about the packet. */
 	return RESIDUALS_BOUND;
@@ -173,7 +169,8 @@ GLOBAL int residuals_result(SOURCE *ctx, const struct image ARENA *image ARENA_A
 			offset |= DOOMED;
 		else if (result == RESIDUALS_DIFFER && offset & DOOMED)
 			return RESIDUALS_DROP;
-		else if (result == RESIDUALS_DIFFER && residual->last_try)
+		else if (result == RESIDUALS_DIFFER &&
+			 IMAGE_AT(struct residual, image, offset & ~DOOMED)->last_try)
 			return RESIDUALS_RULE_DIFFERS;
 		else if (result != RESIDUALS_MATCH)
 			return result;
