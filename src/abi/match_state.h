@@ -39,3 +39,73 @@ struct match_quota {
 	__u64 left; /* bytes */
 	__u32 inverted;
 };
+
+/*
+ * Some things are too much for atomic operations. They have a lock, number MATCH_LOCK() in the map
+ * match_locks: only programs can take it, with interrupts off, so that whoever has it is neither
+ * interrupted nor preempted. User space has a program do what takes the lock.
+ */
+#define MATCH_LOCKS          64u
+#define MATCH_LOCK(position) ((position) / MATCH_CELL_SIZE % MATCH_LOCKS)
+
+/*
+ * xt_recent.c: a list of addresses, of both families, which all rules that name it share. Rules
+ * know this cell; the list takes another place when it has to remember more of each address.
+ */
+struct match_recent {
+	__u32 list; /* position of a struct recent_list; to be read under the lock */
+};
+
+/* What is 0 is no position. */
+struct recent_list {
+	__u64 size;      /* bytes, entries included; a multiple of 8 */
+	__u64 clock;     /* the last time at which the list was used: it does not go back */
+	__u64 mask_high; /* of addresses, as IPv6 has them; of IPv4's the first word */
+	__u64 mask_low;
+	__u64 seed;        /* of the hash */
+	__u32 first_entry; /* position in bytes from here, of max_entries * entry_size bytes */
+	__u32 entry_size;
+	__u32 max_entries;
+	__u32 n_entries;
+	__u32 n_used; /* entries from this one on have never been used */
+	__u32 free;   /* the first that is not used any more; they are linked by `next` */
+	__u32 oldest;
+	__u32 newest;
+	__u32 stamp_mask; /* places for times in an entry, a power of two, less 1 */
+	__u32 bucket_mask;
+	__u32 bucket[]; /* the first entry of each */
+};
+
+/* All positions count from the list's start, so that a list can be copied. */
+struct recent_entry {
+	__u64 high; /* address in host byte order, IPv4's in @low */
+	__u64 low;
+	__u32 next; /* in its bucket */
+	__u32 previous;
+	__u32 newer;
+	__u32 older;
+	__u16 family; /* NFPROTO_IPV4 ... */
+	__u16 ttl;
+	__u16 index; /* behind the last stamp that was written */
+	__u16 n_stamps;
+	__u64 stamp[];
+};
+
+enum recent_operation {
+	RECENT_LIST_ADD,    /* the address, or the time at which it is seen now */
+	RECENT_LIST_REMOVE, /* the address, if it is there */
+	RECENT_LIST_COPY, /* to the position @list, where as much room is */
+	RECENT_LIST_MOVE, /* to the list at @list, which is empty: what was seen is forgotten */
+};
+
+/* What user space asks of the program bpf_iptables_recent. */
+struct recent_request {
+	__u32 cell; /* position of the struct match_recent */
+	__u32 operation;
+	__u64 high;
+	__u64 low;
+	__u32 family;
+	__u32 list;
+	__s32 result; /* 0 or -errno */
+	__u32 unused;
+};

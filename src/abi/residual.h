@@ -49,6 +49,7 @@ enum residual_kind {
 	RESIDUAL_RANDOM, /* struct match_random */
 	RESIDUAL_NTH,    /* struct match_nth */
 	RESIDUAL_QUOTA,  /* struct match_quota */
+	RESIDUAL_RECENT, /* struct match_recent; struct residual_recent */
 	RESIDUAL_KINDS,
 };
 
@@ -93,6 +94,31 @@ struct residual_intervals {
 struct residual_tcp_option {
 	__u32 option;
 	__u32 invert;
+};
+
+/* xt_recent.c: what a rule asks a list of addresses, or does to it. */
+struct residual_recent {
+	__u64 ticks;     /* --seconds */
+	__u32 hit_count; /* 0: once is enough */
+	__u16 family;    /* NFPROTO_IPV4 ... */
+	__u8 actions;    /* enum recent_actions */
+	__u8 flags;      /* enum residual_recent_flags */
+};
+
+/* linux/netfilter/xt_recent.h: XT_RECENT_..., which eBPF programs cannot include. */
+enum recent_actions {
+	RECENT_CHECK = 1 << 0,
+	RECENT_SET = 1 << 1,
+	RECENT_UPDATE = 1 << 2,
+	RECENT_REMOVE = 1 << 3,
+	RECENT_TTL = 1 << 4,
+	RECENT_REAP = 1 << 5,
+};
+
+enum residual_recent_flags {
+	RESIDUAL_RECENT_INVERTED = 1 << 0,
+	RESIDUAL_RECENT_DESTINATION = 1 << 1,
+	RESIDUAL_RECENT_TIMED = 1 << 2, /* @ticks count */
 };
 
 /* What the kernel's own match has found out in front of the hook (struct arena_docket). */

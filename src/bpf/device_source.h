@@ -36,6 +36,7 @@ struct device_work {
 	__u32 linear; /* so much of it is in one piece */
 	__u32 label;  /* of tracker_label() */
 	__u32 where;  /* handover_where(), of a packet that comes in */
+	__u32 owned;  /* a socket of this namespace has sent it */
 	__u64 in;     /* struct net_device, as iptables sees it; 0: none */
 	__u64 out;
 	__u32 frame; /* enum frame_kind */
@@ -239,6 +240,14 @@ INLINE const struct net_device *device_at(__u64 address)
 {
 	return address ? (const struct net_device *)KERNEL_POINTER(struct net_device, address)
 		       : NULL;
+}
+
+INLINE bool source_was_forwarded(SOURCE *ctx)
+{
+	const struct device_work *work = device_work();
+
+	HOLD_CONTEXT(ctx);
+	return work && work->out && (work->in || !work->owned);
 }
 
 INLINE void source_interfaces(SOURCE *ctx, struct packet *packet)

@@ -19,9 +19,24 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct net;
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct sock_common {
+	possible_net_t skc_net;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+};
+
 struct sk_buff {
 	struct sk_buff *next;
 	struct net_device *dev;
+	struct sock *sk;
 	unsigned int len;
 	unsigned int data_len;
 	unsigned long _nfct;  /* struct nf_conn and, in the lowest bits, enum ip_conntrack_info */
@@ -77,6 +92,7 @@ struct net_device {
 
 struct nf_hook_state {
 	__u8 hook;
+	struct net *net;
 	struct net_device *in;
 	struct net_device *out;
 };

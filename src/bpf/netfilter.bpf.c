@@ -12,6 +12,7 @@
 
 #include "bpf/handover.h"
 #include "bpf/judge.h"
+#include "bpf/match_state_requests.h"
 
 char _license[] SEC("license") = "GPL";
 
@@ -139,15 +140,6 @@ INLINE int filter(struct bpf_nf_ctx *ctx, enum arena_family family)
 	if (hook_of(ctx) == ARENA_OUTPUT && judges_now(JUDGES_HANDOVER))
 		note_sent(ctx, family);
 	return NF_ACCEPT;
-}
-
-/* Never attached: user space runs it (BPF_PROG_TEST_RUN) to know the time. */
-SEC("syscall")
-int bpf_iptables_clock(void *ctx)
-{
-	(void)ctx;
-	arena_root()->ticks = ticks_now();
-	return 0;
 }
 
 SEC("netfilter")

@@ -195,6 +195,14 @@ INLINE bool source_connection_matches(SOURCE *ctx, const struct residual_conntra
 	return conntrack_matches(ctx, condition, tick_rate);
 }
 
+/* Does the packet leave, without having been sent by a socket of this namespace? xt_recent.c */
+INLINE bool source_was_forwarded(SOURCE *ctx)
+{
+	const struct sock *socket = ctx->skb->sk;
+
+	return ctx->state->out && (!socket || socket->__sk_common.skc_net.net != ctx->state->net);
+}
+
 #define ARPHRD_ETHER       1
 #define MAC_HEADER_NOT_SET 0xffff
 

@@ -13,6 +13,7 @@
 #include "bpf/residual_dccp.h"
 #include "bpf/residual_header.h"
 #include "bpf/residual_ipv6.h"
+#include "bpf/residual_recent.h"
 #include "bpf/residual_sctp.h"
 #include "bpf/residual_state.h"
 #include "bpf/residual_string.h"
@@ -145,6 +146,13 @@ INLINE int residual_result(SOURCE *ctx, const struct packet *packet,
 	case RESIDUAL_NTH:
 	case RESIDUAL_QUOTA:
 		return state_result(residual->kind, residual->argument, packet->length);
+	case RESIDUAL_RECENT:
+		/* As it was before the packet was forwarded. */
+		return recent_result(
+			ARENA_AT(struct match_recent, residual->argument), residual->argument,
+			operand, packet,
+			(packet_narrow(packet, FIELD_HOP_LIMIT) + source_was_forwarded(ctx)) &
+				0xff);
 	}
 	/* The compiler makes no other: nothing is known about the packet. */
 	return RESIDUALS_BOUND;

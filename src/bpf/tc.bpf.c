@@ -149,6 +149,15 @@ INLINE bool is_output(struct __sk_buff *ctx)
 	return route && KERNEL_POINTER(struct dst_entry, route)->dev == skb->dev;
 }
 
+INLINE bool is_owned(struct __sk_buff *ctx)
+{
+	const struct sk_buff *skb = bpf_cast_to_kern_ctx(ctx);
+	const struct sock *socket = skb->sk;
+
+	return socket &&
+	       (__u64)socket->__sk_common.skc_net.net == (__u64)device_of_skb(ctx)->nd_net.net;
+}
+
 SEC("tc")
 int bpf_iptables_out(struct __sk_buff *ctx)
 {
@@ -166,6 +175,7 @@ int bpf_iptables_out(struct __sk_buff *ctx)
 	description = describe_skb(ctx, work, true, &ipv6);
 	if (description != DESCRIBED)
 		return without_judgement(description) == DEVICE_PASS ? TCX_NEXT : TCX_DROP;
+	work->owned = is_owned(ctx);
 	work->out = work->in;
 	work->in = 0;
 	family = ipv6 ? ARENA_IPV6 : ARENA_IPV4;

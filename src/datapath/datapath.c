@@ -93,6 +93,13 @@ static int open_arena(struct datapath *datapath, struct message *message)
 	return take_flows(datapath, message);
 }
 
+static int open_states(struct datapath *datapath, struct message *message)
+{
+	const struct match_programs programs = program_for_matches(&datapath->program);
+
+	return match_states_new(&datapath->memory, &programs, &datapath->states, message);
+}
+
 static int install_empty(struct datapath *datapath, enum arena_family family,
 			 struct message *message)
 {
@@ -126,6 +133,7 @@ int datapath_attach_to_devices(struct datapath *datapath, enum datapath_hook hoo
 	const struct device_filter_options device_options = {
 		.mode = hook == DATAPATH_XDP ? DEVICES_XDP : DEVICES_TC,
 		.arena_fd = program_arena_fd(&datapath->program),
+		.locks_fd = program_locks_fd(&datapath->program),
 		.covered_fd = program_covered_fd(&datapath->program),
 		.sizes = options->sizes,
 		.excluded = options->excluded,
@@ -166,8 +174,7 @@ static int open_all(struct datapath *datapath, struct message *message)
 		error = delegation_new(&datapath->memory, program_arena_fd(&datapath->program),
 				       &datapath->delegation, message);
 	if (!error)
-		error = match_states_new(&datapath->memory, program_clock_fd(&datapath->program),
-					 &datapath->states, message);
+		error = open_states(datapath, message);
 	datapath->resources.states = datapath->states;
 	datapath_set_limits(datapath);
 	for (int family = 0; family < ARENA_FAMILIES && !error; family++)
@@ -329,6 +336,11 @@ int datapath_add_counters(struct datapath *datapath, uint8_t family,
 		generation->added[i].bcnt += counters[i].bcnt;
 	}
 	return 0;
+}
+
+struct recent_lists *datapath_recent_lists(const struct datapath *datapath)
+{
+	return match_states_recent(datapath->states);
 }
 
 int datapath_program_fd(const struct datapath *datapath, uint8_t family)

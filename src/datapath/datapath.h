@@ -8,6 +8,7 @@
 
 #include "common/message.h"
 #include "datapath/devices.h"
+#include "datapath/recent_lists.h"
 #include "datapath/tracker.h"
 #include "ruleset/ruleset.h"
 
@@ -121,6 +122,8 @@ bool datapath_asks_for_time(const struct datapath *datapath);
  * rules.
  */
 void datapath_follow_clock(struct datapath *datapath);
+/* The lists of -m recent, to be read and written (datapath/recent_lists.h). */
+struct recent_lists *datapath_recent_lists(const struct datapath *datapath);
 
 /*
  * The program of @family (NFPROTO_IPV4), for test runs and for tools that list what is loaded: a

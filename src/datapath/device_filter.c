@@ -42,6 +42,8 @@ static int open_tc(struct device_filter *filter, const struct device_filter_opti
 	if (!error)
 		error = bpf_map__reuse_fd(filter->tc->maps.arena, options->arena_fd);
 	if (!error)
+		error = bpf_map__reuse_fd(filter->tc->maps.match_locks, options->locks_fd);
+	if (!error)
 		error = tc_bpf__load(filter->tc);
 	return error ? load_error("TC", error, message) : 0;
 }

@@ -17,6 +17,7 @@ struct device_filter;
 struct device_filter_options {
 	enum devices_mode mode;
 	int arena_fd;   /* of the arena that the programs share with the others */
+	int locks_fd;   /* of the locks, likewise */
 	int covered_fd; /* struct devices_options */
 	struct tracker_sizes sizes;
 	const char *const *excluded; /* names of devices; see struct devices_options */

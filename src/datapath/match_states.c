@@ -14,6 +14,7 @@
 struct match_states {
 	struct arena_memory *memory;
 	int clock_fd;
+	struct recent_lists *recent;
 	struct arena_block cells;
 	uint32_t n_cells;     /* those behind have never been used */
 	uint32_t *references; /* of each of these: the rulesets that have it */
@@ -28,23 +29,29 @@ _Static_assert(sizeof(struct match_limit) <= MATCH_CELL_SIZE &&
 		       sizeof(struct match_random) <= MATCH_CELL_SIZE,
 	       "a cell has room for each");
 
-int match_states_new(struct arena_memory *memory, int clock_fd, struct match_states **ret_states,
-		     struct message *message)
+int match_states_new(struct arena_memory *memory, const struct match_programs *programs,
+		     struct match_states **ret_states, struct message *message)
 {
 	struct match_states *states = calloc(1, sizeof(*states));
+	int error;
 
 	if (!states)
 		return message_error(message, ENOMEM, "out of memory");
 	states->memory = memory;
-	states->clock_fd = clock_fd;
-	*ret_states = states;
-	return 0;
+	states->clock_fd = programs->clock;
+	error = recent_lists_new(memory, programs->recent, &states->recent, message);
+	if (error)
+		free(states);
+	else
+		*ret_states = states;
+	return error;
 }
 
 void match_states_free(struct match_states *states)
 {
 	if (!states)
 		return;
+	recent_lists_free(states->recent);
 	arena_memory_release(states->memory, states->cells);
 	free(states->references);
 	free(states->free_cells);
@@ -104,6 +111,11 @@ static int reserve_cells(struct match_states *states, uint32_t n, struct message
 	return error ? message_error(message, ENOMEM, "out of memory") : 0;
 }
 
+static bool is_cell(const struct match_state *state)
+{
+	return state->extension->state == STATE_CELL;
+}
+
 static uint32_t position_of(const struct match_states *states, uint32_t number)
 {
 	return (uint32_t)states->cells.position + number * MATCH_CELL_SIZE;
@@ -128,42 +140,92 @@ static void begin_cell(struct match_states *states, struct match_state *state, u
 	states->references[number] = 1;
 }
 
-int match_states_take(struct match_states *states, struct ruleset *ruleset,
+/* Cells for the first time, or those of the table before. */
+static int take_cells(struct match_states *states, struct ruleset *ruleset,
 		      const struct ruleset *before, struct message *message)
 {
 	uint32_t n_new = 0;
 	uint64_t now = 0;
 	int error;
 
-	if (!ruleset->n_states)
-		return 0;
 	if (before && ruleset_pair_states(ruleset, before))
 		return message_error(message, ENOMEM, "out of memory");
 	for (uint32_t i = 0; i < ruleset->n_states; i++)
-		n_new += !ruleset->states[i].position;
+		n_new += is_cell(&ruleset->states[i]) && !ruleset->states[i].position;
 	error = n_new ? reserve_cells(states, n_new, message) : 0;
 	if (!error && n_new)
 		error = read_clock(states, &now, message);
-	if (error)
-		return error;
-	for (uint32_t i = 0; i < ruleset->n_states; i++) {
+	for (uint32_t i = 0; i < ruleset->n_states && !error; i++) {
 		struct match_state *state = &ruleset->states[i];
 
-		if (state->position)
+		if (is_cell(state) && state->position)
 			++*references_of(states, state->position);
-		else
+		else if (is_cell(state))
 			begin_cell(states, state, now);
+	}
+	return error;
+}
+
+static void release_cell(struct match_states *states, uint32_t position)
+{
+	uint32_t *references = references_of(states, position);
+
+	if (!--*references)
+		states->free_cells[states->n_free_cells++] =
+			(uint32_t)(references - states->references);
+}
+
+/* Gives back the lists of the states before number @end. */
+static void release_lists(struct match_states *states, const struct ruleset *ruleset, uint32_t end)
+{
+	for (uint32_t i = 0; i < end; i++)
+		if (!is_cell(&ruleset->states[i]))
+			recent_lists_release(states->recent, ruleset->states[i].position);
+}
+
+/* In the order of the rules, as in the kernel: the first that names a list says its mask. */
+static int take_lists(struct match_states *states, struct ruleset *ruleset, struct message *message)
+{
+	for (uint32_t i = 0; i < ruleset->n_states; i++) {
+		struct match_state *state = &ruleset->states[i];
+		int error = 0;
+
+		if (!is_cell(state))
+			error = recent_lists_take(states->recent, state->payload, &state->position,
+						  message);
+		if (error) {
+			release_lists(states, ruleset, i);
+			return error;
+		}
 	}
 	return 0;
 }
 
+int match_states_take(struct match_states *states, struct ruleset *ruleset,
+		      const struct ruleset *before, struct message *message)
+{
+	int error;
+
+	if (!ruleset->n_states)
+		return 0;
+	error = take_lists(states, ruleset, message);
+	if (error)
+		return error;
+	error = take_cells(states, ruleset, before, message);
+	if (error)
+		release_lists(states, ruleset, ruleset->n_states);
+	return error;
+}
+
 void match_states_release(struct match_states *states, const struct ruleset *ruleset)
 {
-	for (uint32_t i = 0; i < ruleset->n_states; i++) {
-		uint32_t *references = references_of(states, ruleset->states[i].position);
+	for (uint32_t i = 0; i < ruleset->n_states; i++)
+		if (is_cell(&ruleset->states[i]))
+			release_cell(states, ruleset->states[i].position);
+	release_lists(states, ruleset, ruleset->n_states);
+}
 
-		if (!--*references)
-			states->free_cells[states->n_free_cells++] =
-				(uint32_t)(references - states->references);
-	}
+struct recent_lists *match_states_recent(const struct match_states *states)
+{
+	return states->recent;
 }

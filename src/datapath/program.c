@@ -104,9 +104,17 @@ int program_covered_fd(const struct program *program)
 	return bpf_map__fd(program->skeleton->maps.covered);
 }
 
-int program_clock_fd(const struct program *program)
+struct match_programs program_for_matches(const struct program *program)
 {
-	return bpf_program__fd(program->skeleton->progs.bpf_iptables_clock);
+	return (struct match_programs){
+		.clock = bpf_program__fd(program->skeleton->progs.bpf_iptables_clock),
+		.recent = bpf_program__fd(program->skeleton->progs.bpf_iptables_recent),
+	};
+}
+
+int program_locks_fd(const struct program *program)
+{
+	return bpf_map__fd(program->skeleton->maps.match_locks);
 }
 
 int program_fd(const struct program *program, enum arena_family family)

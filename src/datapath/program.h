@@ -5,6 +5,7 @@
 
 #include "abi/arena.h"
 #include "common/message.h"
+#include "datapath/match_states.h"
 
 #include <stdbool.h>
 
@@ -28,8 +29,11 @@ int program_covered_fd(const struct program *program);
 int program_arena_fd(const struct program *program);
 int program_fd(const struct program *program, enum arena_family family);
 
-/* The program that writes the time to the arena (struct arena_root). */
-int program_clock_fd(const struct program *program);
+/* The programs that user space runs for the sake of matches. */
+struct match_programs program_for_matches(const struct program *program);
+
+/* The locks that all programs share. */
+int program_locks_fd(const struct program *program);
 
 /*
  * Attaches the program of @family to its three hooks, all of them or none, at a priority that

@@ -71,6 +71,7 @@ static const struct extension *const extensions[] = {
 	&extension_limit,
 	&extension_quota,
 	&extension_statistic,
+	&extension_recent,
 };
 
 static bool is_named(const struct extension *extension, enum extension_kind kind, const char *name,

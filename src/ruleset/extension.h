@@ -60,7 +60,8 @@ enum match_effect {
 /* What a match keeps from packet to packet: abi/match_state.h. */
 enum extension_state {
 	STATE_NONE,
-	STATE_CELL, /* of each rule its own, which begin() fills in */
+	STATE_CELL,   /* of each rule its own, which begin() fills in */
+	STATE_RECENT, /* a list, which all rules with its name share: datapath/recent_lists.h */
 };
 
 /* What a packet can be answered with (enum nft_reject_types and the ICMP code, linux/icmp.h). */

@@ -162,9 +162,9 @@ bool ruleset_same_conditions(const struct ruleset *ruleset, uint32_t index,
 			     const struct ruleset *other, uint32_t other_index);
 
 /*
- * Gives each state of @ruleset the position of its counterpart in @before, if it has one: in a
- * chain of the same name a rule with the same conditions, the first such rule that of the first,
- * and so on. Returns 0 or -ENOMEM.
+ * Gives each cell (STATE_CELL) of @ruleset the position of its counterpart in @before, if it has
+ * one: in a chain of the same name a rule with the same conditions, the first such rule that of the
+ * first, and so on. Returns 0 or -ENOMEM.
  */
 int ruleset_pair_states(struct ruleset *ruleset, const struct ruleset *before);
 

@@ -107,7 +107,7 @@ int ruleset_pair_states(struct ruleset *ruleset, const struct ruleset *before)
 	while (i < ruleset->n_states && j < before->n_states) {
 		int difference = compare_owners(ruleset, now[i], before, then[j]);
 
-		if (!difference)
+		if (!difference && ruleset->states[now[i]].extension->state == STATE_CELL)
 			ruleset->states[now[i]].position = before->states[then[j]].position;
 		i += difference <= 0;
 		j += difference >= 0;

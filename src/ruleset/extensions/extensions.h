@@ -71,4 +71,5 @@ extern const struct extension extension_u32;
 
 extern const struct extension extension_limit;
 extern const struct extension extension_quota;
+extern const struct extension extension_recent;
 extern const struct extension extension_statistic;

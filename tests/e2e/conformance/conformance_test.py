@@ -33,7 +33,7 @@ SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
 
 # What is in these files is ours in whole: nothing of it may be refused that iptables takes.
 WHOLE = {
-    "iptables.t", "libipt_conntrack.t", "libipt_icmp.t", "libipt_standard.t", "libipt_ttl.t",
+    "iptables.t", "libipt_conntrack.t", "libipt_icmp.t", "libipt_recent.t", "libipt_standard.t", "libipt_ttl.t",
     "libip6t_conntrack.t", "libip6t_dst.t", "libip6t_eui64.t", "libip6t_frag.t", "libip6t_hbh.t",
     "libip6t_hl.t", "libip6t_icmp6.t", "libip6t_ipv6header.t", "libip6t_mh.t", "libip6t_rt.t",
     "libip6t_standard.t", "libxt_comment.t", "libxt_conntrack.t", "libxt_multiport.t",
@@ -42,7 +42,7 @@ WHOLE = {
     "libxt_esp.t", "libxt_ipcomp.t", "libxt_iprange.t", "libxt_length.t", "libxt_mac.t",
     "libxt_pkttype.t", "libxt_sctp.t", "libxt_string.t", "libxt_tcpmss.t", "libxt_time.t",
     "libxt_tos.t", "libxt_u32.t",
-    "libxt_limit.t", "libxt_quota.t", "libxt_statistic.t",
+    "libxt_limit.t", "libxt_quota.t", "libxt_recent.t", "libxt_statistic.t",
 }
 
 libc = ctypes.CDLL(None, use_errno=True)
