@@ -94,8 +94,8 @@ struct recent_entry {
 enum recent_operation {
 	RECENT_LIST_ADD,    /* the address, or the time at which it is seen now */
 	RECENT_LIST_REMOVE, /* the address, if it is there */
-	RECENT_LIST_COPY, /* to the position @list, where as much room is */
-	RECENT_LIST_MOVE, /* to the list at @list, which is empty: what was seen is forgotten */
+	RECENT_LIST_COPY,   /* to the position @list, where as much room is */
+	RECENT_LIST_MOVE,   /* to the list at @list, which is empty: what was seen is forgotten */
 };
 
 /* What user space asks of the program bpf_iptables_recent. */

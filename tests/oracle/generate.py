@@ -11,6 +11,7 @@ from rules import RuleGraph
 from rulesets import Nat, Ruleset
 from rulesets_ipv4 import GeneratorIPv4
 from rulesets_ipv6 import GeneratorIPv6
+from stateful import begins_anew_with_changes
 from topology import LOCAL_ADDRESSES
 from traffic import Traffic, random_commands
 
@@ -80,7 +81,8 @@ def random_case(seed: str, family: int, *, disturbances: bool = True,
         case.steps = interleaved(random, steps, traffic_for(random, 10 - family, other, interfaces,
                                                             MAXIMUM_STEPS_OF_OTHER))
     extra: list[dict] = []
-    if disturbances and random.random() < 0.15:
+    if disturbances and random.random() < 0.15 and \
+            not begins_anew_with_changes(ruleset.tables["filter"]):
         extra += random_commands(random, ruleset.tables["filter"], random.randint(1, 4))
     if disturbances and random.random() < 0.08:
         name = random.choice([name for name in INTERFACE_NAMES if name not in interfaces])

@@ -12,6 +12,7 @@ from random import Random
 
 from addresses import Family, packed, unpacked
 from byte_matches import ByteMatches
+from stateful import stateful_match
 
 BASE_CHAINS = ("INPUT", "FORWARD", "OUTPUT")
 PORTS = (0, 1, 22, 53, 80, 123, 443, 1023, 1024, 8080, 32768, 33434, 65534, 65535)
@@ -73,6 +74,7 @@ class Generator:
         self.hosts = [unpacked(packed(host)) for host in self._pick_hosts()]
         self.ports = random.sample(PORTS, 4) + [random.randrange(65536) for _ in range(2)]
         self.conntrack = random.random() < 0.6
+        self.stateful = random.random() < 0.3
         self.nat = Nat()
 
     def chance(self, probability: float) -> bool:
@@ -95,6 +97,7 @@ class Generator:
     def ruleset(self, only_filter: bool) -> Ruleset:
         tables = {}
         others = self.conntrack and not only_filter
+        self.stateful = self.stateful and not only_filter
         if others and self.chance(0.12):
             tables["raw"] = self._raw_table()
         if others and self.chance(0.25):
@@ -265,6 +268,8 @@ class Generator:
         if self.conntrack and self.chance(0.08):
             states = self._states(CONNTRACK_STATES[:5])
             matches.append(f"-m state {self.maybe_not()}--state {states}")
+        if self.stateful and self.chance(0.2):
+            matches.append(stateful_match(self.random, self.family.version))
         if self.chance(0.08):
             matches.append(f"-m comment --comment {self._comment()}")
         return matches

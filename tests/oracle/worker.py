@@ -22,6 +22,7 @@ import local_traffic
 from exceptions import NETFILTER, sysctls_of
 from firewalls import Firewall
 from packets_ipv6 import salted
+from stateful import begins_anew_with_changes
 from topology import ENDS, Topology, libc
 
 PR_SET_PDEATHSIG = 1
@@ -119,6 +120,7 @@ class Worker:
         family, other_family = case["family"], 10 - case["family"]
         if 6 in (family, other_family if case["other_tables"] else 0):
             topology.forget_neighbours()
+        self.forget_own_states(case)
         result = {"restore": self.restore(family, case["tables"])}
         if case["other_tables"] or self.tables_used[other_family]:
             result["other_restore"] = self.restore(other_family, case["other_tables"])
@@ -149,6 +151,13 @@ class Worker:
         done = self.run_program([self.firewall.control, "conntrack", "flush"])
         if done["status"]:
             raise FirewallError("connections cannot be flushed: " + done["stderr"])
+
+    def forget_own_states(self, case: dict) -> None:
+        """What matches keep goes with their rules: both sides begin as with new ones."""
+        for family, tables in ((case["family"], case["tables"]),
+                               (10 - case["family"], case["other_tables"])):
+            if begins_anew_with_changes("".join(tables.values())):
+                self.restore(family, {})
 
     def restore(self, family: int, tables: dict[str, str]) -> dict:
         """Empties the tables that earlier cases used, in the same transaction per table."""

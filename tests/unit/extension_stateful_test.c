@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/netfilter/xt_limit.h>
 #include <linux/netfilter/xt_quota.h>
+#include <linux/netfilter/xt_recent.h>
 #include <linux/netfilter/xt_statistic.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -147,6 +148,53 @@ static void a_quota_begins_whole(void **state)
 	assert_int_equal(check_match(find_match("quota", 0), 0, false, &info), -EINVAL);
 }
 
+static struct xt_recent_mtinfo_v1 recent(uint8_t check_set)
+{
+	return (struct xt_recent_mtinfo_v1){.check_set = check_set, .name = "list"};
+}
+
+/* Each combination of flags, beside recent_mt_check(). */
+static void what_recent_does_not_know_is_refused(void **state)
+{
+	const struct extension *extension = find_match("recent", 1);
+
+	(void)state;
+	for (uint32_t i = 0; i < 256 * 4; i++) {
+		struct xt_recent_mtinfo_v1 info = recent((uint8_t)i);
+		uint32_t commands = info.check_set & 15;
+		bool looks = commands == XT_RECENT_CHECK || commands == XT_RECENT_UPDATE;
+		bool good = info.check_set < 64 && (commands & (commands - 1)) == 0 && commands;
+
+		info.seconds = i & 256 ? 7 : 0;
+		info.hit_count = i & 512 ? 7 : 0;
+		if (!looks && (info.check_set & 48 || info.seconds || info.hit_count))
+			good = false;
+		if (info.check_set & XT_RECENT_REAP && !info.seconds)
+			good = false;
+		assert_int_equal(check_match(extension, 0, false, &info), good ? 0 : -EINVAL);
+	}
+}
+
+static void lists_have_names(void **state)
+{
+	static const char *const bad[] = {"", ".", "..", "a/b", "/"};
+	const struct extension *extension = find_match("recent", 1);
+	struct xt_recent_mtinfo_v1 info = recent(XT_RECENT_CHECK);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		strcpy(info.name, bad[i]);
+		assert_int_equal(check_match(extension, 0, false, &info), -EINVAL);
+	}
+	memset(info.name, 'n', sizeof(info.name));
+	assert_int_equal(check_match(extension, 0, false, &info), -ENAMETOOLONG);
+	info = recent(XT_RECENT_CHECK);
+	info.hit_count = 65535;
+	assert_int_equal(check_match(extension, 0, false, &info), 0);
+	info.hit_count = 65536;
+	assert_int_equal(check_match(extension, 0, false, &info), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +204,8 @@ int main(void)
 		cmocka_unit_test(a_cost_that_is_given_counts),
 		cmocka_unit_test(statistic_begins_where_it_says),
 		cmocka_unit_test(a_quota_begins_whole),
+		cmocka_unit_test(what_recent_does_not_know_is_refused),
+		cmocka_unit_test(lists_have_names),
 	};
 	int failed = cmocka_run_group_tests_name("extension_stateful", tests, NULL, NULL);
 

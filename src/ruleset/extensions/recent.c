@@ -70,8 +70,9 @@ static void compile(const struct rule_context *context, const void *payload,
 {
 	const struct xt_recent_mtinfo_v1 *info = payload;
 	/* Multiplied in 32 bits, as in the kernel. */
+	uint32_t ticks = info->seconds * tick_rate();
 	const struct residual_recent operand = {
-		.ticks = info->seconds * tick_rate(),
+		.ticks = ticks,
 		.hit_count = info->hit_count,
 		.family = context->family,
 		.actions = info->check_set,

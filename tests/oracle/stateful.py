@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Matches that keep something from packet to packet. What they say must not depend on how fast the
+packets come: a token takes 20 minutes, and no address is forgotten in time.
+"""
+
+import re
+from random import Random
+
+# Where the kernel begins anew with each change of the table, and we do not.
+KEPT_HERE_ONLY = re.compile(r"-m (limit|quota|statistic)\b")
+LISTS = ("--name visitors ", "--name friends ", "")
+
+
+def _limit(random: Random) -> str:
+    return f"-m limit --limit {random.randint(1, 3)}/hour --limit-burst {random.randint(1, 12)}"
+
+
+def _quota(random: Random) -> str:
+    inverted = "! " if random.random() < 0.3 else ""
+    return f"-m quota {inverted}--quota {random.choice((0, 40, 200, 1000, 3000, 10000))}"
+
+
+def _statistic(random: Random) -> str:
+    inverted = "! " if random.random() < 0.3 else ""
+    if random.random() < 0.1:
+        return f"-m statistic --mode random {inverted}--probability {random.choice((0, 1))}"
+    every = random.randint(1, 5)
+    return f"-m statistic --mode nth {inverted}--every {every} --packet {random.randrange(every)}"
+
+
+def _recent(random: Random, masks: tuple[str, ...]) -> str:
+    command = random.choice(("--set", "--set", "--set", "--rcheck", "--rcheck", "--update",
+                             "--update", "--remove"))
+    inverted = "! " if random.random() < 0.15 else ""
+    text = f"-m recent {inverted}{command} {random.choice(LISTS)}"
+    if command in ("--rcheck", "--update"):
+        seconds = random.random() < 0.5
+        text += "--seconds 36000 " if seconds else ""
+        text += "--reap " if seconds and random.random() < 0.4 else ""
+        text += f"--hitcount {random.randint(1, 5)} " if random.random() < 0.5 else ""
+        text += "--rttl " if random.random() < 0.3 else ""
+    return text + f"--mask {random.choice(masks)} {random.choice(('--rsource', '--rdest'))}"
+
+
+def stateful_match(random: Random, family: int) -> str:
+    masks = ("255.255.255.255", "255.255.255.0") if family == 4 else \
+        ("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff::")
+    return random.choice((_limit, _quota, _statistic, lambda random: _recent(random, masks),
+                          lambda random: _recent(random, masks)))(random)
+
+
+def begins_anew_with_changes(rules: str) -> bool:
+    """Would the kernel's answers depend on commands in between?"""
+    return KEPT_HERE_ONLY.search(rules) is not None
