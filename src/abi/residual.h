@@ -24,6 +24,19 @@ enum residual_kind {
 	RESIDUAL_STRING,        /* struct residual_string */
 	RESIDUAL_TIME,          /* struct xt_time_info */
 	RESIDUAL_IPV6_SEGMENTS, /* struct residual_segments */
+	/* What the kernel knows about a packet (bpf/metadata.h); the operand is its structure. */
+	RESIDUAL_OWNER,        /* struct xt_owner_match_info */
+	RESIDUAL_MARK,         /* struct residual_masked */
+	RESIDUAL_REALM,        /* struct residual_masked */
+	RESIDUAL_DEVGROUP,     /* struct xt_devgroup_info */
+	RESIDUAL_CPU,          /* struct xt_cpu_info */
+	RESIDUAL_PHYSDEV,      /* struct residual_physdev */
+	RESIDUAL_POLICY,       /* struct residual_policy */
+	RESIDUAL_CONNMARK,     /* struct residual_masked */
+	RESIDUAL_CONNBYTES,    /* struct xt_connbytes_info */
+	RESIDUAL_CONNLABEL,    /* struct xt_connlabel_mtinfo, XT_CONNLABEL_OP_INVERT only */
+	RESIDUAL_HELPER,       /* struct xt_helper_info, whose name has an end */
+	RESIDUAL_ADDRESS_TYPE, /* struct xt_addrtype_info_v1; IPv4 */
 	/*
 	 * IPv6 extension headers: the operand is the kernel's structure. Each of these drops a
 	 * packet whose chain of headers is cut short (net/ipv6/netfilter/ip6t_*.c).
@@ -127,6 +140,73 @@ struct residual_delegated {
 	__u32 inverted; /* the predicate is true if the condition does not hold */
 	__u32 action;   /* to be done if it does, or 0 */
 	__u32 always;   /* to be done if it does not, too */
+};
+
+/* (value & mask) == number, != invert. */
+struct residual_masked {
+	__u32 number;
+	__u32 mask;
+	__u32 invert;
+	__u32 unused;
+};
+
+/* struct xt_physdev_info, names as two words (linux/netfilter/xt_physdev.h). */
+struct residual_physdev {
+	__u64 in[2];
+	__u64 in_mask[2];
+	__u64 out[2];
+	__u64 out_mask[2];
+	__u8 invert; /* enum residual_physdev_options */
+	__u8 bitmask;
+};
+
+/* XT_PHYSDEV_OP_... */
+enum residual_physdev_options {
+	RESIDUAL_PHYSDEV_IN = 1 << 0,
+	RESIDUAL_PHYSDEV_OUT = 1 << 1,
+	RESIDUAL_PHYSDEV_BRIDGED = 1 << 2,
+	RESIDUAL_PHYSDEV_IS_IN = 1 << 3,
+	RESIDUAL_PHYSDEV_IS_OUT = 1 << 4,
+};
+
+/* What a transformation of IPsec is compared with: struct xt_policy_elem. */
+struct residual_policy_element {
+	/* Network byte order; masks are 0 behind the end of an IPv4 address. */
+	__be32 source[4];
+	__be32 source_mask[4];
+	__be32 destination[4];
+	__be32 destination_mask[4];
+	__be32 spi;
+	__u32 reqid;
+	__u8 protocol;
+	__u8 mode;
+	__u8 match; /* enum residual_policy_conditions */
+	__u8 invert;
+};
+
+enum residual_policy_conditions {
+	RESIDUAL_POLICY_SOURCE = 1 << 0,
+	RESIDUAL_POLICY_DESTINATION = 1 << 1,
+	RESIDUAL_POLICY_PROTOCOL = 1 << 2,
+	RESIDUAL_POLICY_MODE = 1 << 3,
+	RESIDUAL_POLICY_SPI = 1 << 4,
+	RESIDUAL_POLICY_REQID = 1 << 5,
+};
+
+#define RESIDUAL_POLICY_ELEMENTS 4
+
+/* struct xt_policy_info */
+struct residual_policy {
+	__u16 flags; /* enum residual_policy_flags */
+	__u16 n_elements;
+	struct residual_policy_element element[RESIDUAL_POLICY_ELEMENTS];
+};
+
+/* XT_POLICY_MATCH_... */
+enum residual_policy_flags {
+	RESIDUAL_POLICY_IN = 1 << 0,
+	RESIDUAL_POLICY_NONE = 1 << 2,
+	RESIDUAL_POLICY_STRICT = 1 << 3,
 };
 
 /* Flags of residual_conntrack: which conditions, and which of them are inverted. */

@@ -11,6 +11,7 @@
 
 #include "abi/image.h"
 #include "abi/residual.h"
+#include "bpf/address_type.h"
 #include "bpf/classify.h"
 #include "bpf/ip_input.h"
 #include "bpf/selector.h"
@@ -300,4 +301,27 @@ INLINE bool source_connection_matches(SOURCE *ctx, const struct residual_conntra
 {
 	HOLD_CONTEXT(ctx);
 	return tracked_matches(condition, tick_rate);
+}
+
+GLOBAL int device_address_types_result(SOURCE *ctx,
+				       const struct xt_addrtype_info_v1 ARENA *condition ARENA_ARG)
+{
+	const struct device_work *work = device_work();
+	__u64 device;
+
+	HOLD_CONTEXT(ctx);
+	if (!work)
+		return RESIDUALS_BOUND;
+	device = work->in ? work->in : work->out;
+	return address_types_result(
+		KERNEL_ADDRESS(KERNEL_POINTER(struct net_device___network, device)->nd_net.net),
+		work->in, work->out, (const unsigned char *)work->header, condition);
+}
+
+/* Rules that ask for anything else are refused (datapath/generation.c). */
+INLINE int source_metadata_result(SOURCE *ctx, const struct residual ARENA *residual)
+{
+	if (residual->kind != RESIDUAL_ADDRESS_TYPE)
+		return RESIDUALS_BOUND;
+	return device_address_types_result(ctx, (const void ARENA *)(residual + 1));
 }

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include "bpf/portable.h"
+
 #include <linux/bpf.h>
 #include <linux/if_link.h>
 #include <linux/in6.h>
@@ -26,17 +28,19 @@ typedef struct {
 } possible_net_t;
 
 struct sock_common {
+	volatile unsigned char skc_state;
 	possible_net_t skc_net;
+	struct sock *skc_listener; /* of a request: the socket that listens */
 };
 
 struct sock {
 	struct sock_common __sk_common;
+	struct socket *sk_socket;
 };
 
 struct sk_buff {
 	struct sk_buff *next;
 	struct net_device *dev;
-	struct sock *sk;
 	unsigned int len;
 	unsigned int data_len;
 	unsigned long _nfct;  /* struct nf_conn and, in the lowest bits, enum ip_conntrack_info */
@@ -48,7 +52,16 @@ struct sk_buff {
 	unsigned char *head;
 	unsigned char *data;
 	unsigned long _skb_refdst; /* struct dst_entry, and flags in the lowest bits */
+	struct sock *sk;
+	__u32 mark;
+	__u8 active_extensions; /* bits of enum skb_ext_id */
+	struct skb_ext *extensions;
 	char cb[48];
+};
+
+/* The extension with a number lies offset[number] * 8 bytes behind the start. */
+struct skb_ext {
+	__u8 offset[1];
 };
 
 /* In skb->cb of a packet that comes in (include/net/ip.h, include/linux/ipv6.h). */
@@ -76,6 +89,8 @@ struct skb_shared_info {
 
 struct dst_entry {
 	struct net_device *dev;
+	struct xfrm_state *xfrm;
+	__u32 tclassid;
 };
 
 struct xdp_buff {
@@ -88,6 +103,7 @@ struct net_device {
 	unsigned int flags;                        /* IFF_... */
 	unsigned short type;
 	int ifindex;
+	int group;
 };
 
 struct nf_hook_state {
@@ -134,6 +150,14 @@ struct nf_conn {
 	__u32 timeout;
 	struct nf_conntrack_tuple_hash tuplehash[2];
 	unsigned long status;
+	struct nf_conn *master;
+	__u32 mark;
+	struct nf_ct_ext *ext;
+};
+
+/* The extension with a number lies offset[number] bytes behind the start, if it is there. */
+struct nf_ct_ext {
+	__u8 offset[1];
 };
 
 #pragma clang attribute pop
@@ -162,3 +186,27 @@ extern int bpf_dynptr_from_skb(struct __sk_buff *skb, __u64 flags,
 #define kernel_words(address)                                    \
 	((const __u64 *)bpf_rdonly_cast((const void *)(address), \
 					bpf_core_type_id_kernel(struct rtnl_link_stats64)))
+
+/* Eight bytes of kernel memory as a number, which may be handed to a GLOBAL function. */
+INLINE __u64 kernel_word(const void *address)
+{
+	return kernel_words(address)[0];
+}
+
+/* Four bytes of it. */
+INLINE __u32 kernel_number(const void *address)
+{
+	return kernel_bytes(address)->in6_u.u6_addr32[0];
+}
+
+/*
+ * The pointer in @member of a structure of the kernel, as a number: such ones may be computed with,
+ * and handed to GLOBAL functions.
+ */
+#define KERNEL_ADDRESS(member) kernel_word(&(member))
+
+/* Where the packet's struct dst_entry is; 0 if it has none. */
+INLINE __u64 packet_route(const struct sk_buff *skb)
+{
+	return skb->_skb_refdst & ~1ul; /* SKB_DST_NOREF */
+}

@@ -64,6 +64,8 @@ struct inet6_dev___network {
 
 struct netns_ipv4___network {
 	_Bool fib_has_custom_rules;
+	struct fib_table *fib_main; /* with CONFIG_IP_MULTIPLE_TABLES */
+	struct hlist_head___network *fib_table_hash;
 	struct ipv4_devconf___network *devconf_all;
 	atomic_t___network rt_genid;
 };
@@ -192,14 +194,6 @@ INLINE __u32 device_private_flags(device_t device)
 	return (__u32)BPF_CORE_READ_BITFIELD(device, priv_flags);
 }
 
-/* Eight bytes of kernel memory as a number, which may be handed to a GLOBAL function. */
-INLINE __u64 kernel_word(const void *address)
-{
-	const struct in6_addr *bytes = kernel_bytes(address);
-
-	return bytes->in6_u.u6_addr32[0] | (__u64)bytes->in6_u.u6_addr32[1] << 32;
-}
-
 /* The device whose member @member is at @address. */
 #define DEVICE_AROUND(address, member)              \
 	KERNEL_POINTER(struct net_device___network, \
@@ -209,12 +203,12 @@ INLINE __u64 kernel_word(const void *address)
 #define DEVICE_INDEX_BUCKETS 256 /* include/net/net_namespace.h: NETDEV_HASHENTRIES */
 
 /*
- * A device of the namespace of @device, NULL if there is none (any more). The walk of
- * dev_get_by_index_rcu() (net/core/dev.c), so that its name is what it is now, as for iptables.
+ * A device of the namespace, NULL if there is none (any more). The walk of dev_get_by_index_rcu()
+ * (net/core/dev.c), so that its name is what it is now, as for iptables.
  */
-INLINE device_t device_by_index(device_t device, __u32 ifindex)
+INLINE device_t device_of_namespace(const struct net___network *net, __u32 ifindex)
 {
-	const struct hlist_head___network *head = device->nd_net.net->dev_index_head;
+	const struct hlist_head___network *head = net->dev_index_head;
 	const struct hlist_node___network *node;
 
 	head = KERNEL_POINTER(struct hlist_head___network,
@@ -231,6 +225,12 @@ INLINE device_t device_by_index(device_t device, __u32 ifindex)
 		LOOP_BOUND;
 	}
 	return NULL;
+}
+
+/* The same, of the namespace of @device. */
+INLINE device_t device_by_index(device_t device, __u32 ifindex)
+{
+	return device_of_namespace(device->nd_net.net, ifindex);
 }
 
 /* The device that @device is a member of (a bridge, a VRF ...), or NULL. */

@@ -221,3 +221,11 @@ INLINE enum source_ethernet source_ethernet(SOURCE *ctx, const unsigned char **r
 	*ret_type = kernel_bytes(*ret_header)->in6_u.u6_addr16[6];
 	return SOURCE_ETHERNET;
 }
+
+#include "bpf/metadata.h"
+
+/* What comes of a residual about what the kernel knows of the packet, RESIDUAL_OWNER ... */
+INLINE int source_metadata_result(SOURCE *ctx, const struct residual ARENA *residual)
+{
+	return metadata_result(ctx, residual);
+}

@@ -95,6 +95,8 @@ INLINE int residual_result(SOURCE *ctx, const struct packet *packet,
 		return source_connection_matches(ctx, operand, arena_root()->tick_rate)
 			       ? RESIDUALS_MATCH
 			       : RESIDUALS_DIFFER;
+	case RESIDUAL_OWNER ... RESIDUAL_ADDRESS_TYPE:
+		return source_metadata_result(ctx, residual);
 	case RESIDUAL_IPV6_HEADERS:
 		return ipv6_headers_result(ctx, operand);
 	case RESIDUAL_IPV6_FRAGMENT:

@@ -25,7 +25,7 @@ struct table {
 	 * number of the kernel's other tables that existed before it.
 	 */
 	uint8_t place;
-	bool conntrack; /* the service asks for connection tracking */
+	uint32_t services; /* enum kernel_service: what the daemon asks the kernel for */
 };
 
 struct table_service {
@@ -47,27 +47,28 @@ struct call {
 	struct message *message;
 };
 
-static int switch_conntrack(struct table_service *service, unsigned int trackers, uint8_t family,
-			    bool on, struct message *message)
+static int switch_services(struct table_service *service, unsigned int trackers, uint8_t family,
+			   uint32_t services, struct message *message)
 {
 	int error = 0;
 
 	if (trackers & TABLE_TRACKER_KERNEL)
-		error = conntrack_switch_set(service->conntrack, family, on, message);
+		error = conntrack_switch_set(service->conntrack, family, services, message);
 	if (!error && trackers & TABLE_TRACKER_DATAPATH)
-		datapath_track(service->datapath, family, on);
+		datapath_track(service->datapath, family, services & SERVICE_CONNTRACK);
 	return error;
 }
 
-static int set_conntrack(struct table_service *service, struct table *table, bool on,
-			 struct message *message)
+static int set_services(struct table_service *service, struct table *table, uint32_t services,
+			struct message *message)
 {
 	int error = 0;
 
-	if (table->conntrack != on)
-		error = switch_conntrack(service, service->trackers, table->family, on, message);
+	if (table->services != services)
+		error = switch_services(service, service->trackers, table->family, services,
+					message);
 	if (!error)
-		table->conntrack = on;
+		table->services = services;
 	return error;
 }
 
@@ -75,12 +76,12 @@ static int set_conntrack(struct table_service *service, struct table *table, boo
  * After a replace, successful or not: connections are tracked if, and only if, the table in force
  * needs it. That they could not be switched off harms no rule, and is tried again next time.
  */
-static void settle_conntrack(struct table_service *service, struct table *table)
+static void settle_services(struct table_service *service, struct table *table)
 {
 	const struct ruleset *ruleset = datapath_ruleset(service->datapath, table->family);
 	struct message message = {""};
 
-	if (set_conntrack(service, table, ruleset->conntrack, &message))
+	if (set_services(service, table, ruleset->services, &message))
 		fprintf(stderr, "bpf-iptablesd: %s\n", message.text);
 }
 
@@ -100,9 +101,9 @@ int table_service_new(struct datapath *datapath, struct conntrack_switch *conntr
 		int error;
 
 		table->family = families[i];
-		table->conntrack = datapath_ruleset(datapath, table->family)->conntrack;
-		error = switch_conntrack(service, service->trackers, table->family,
-					 table->conntrack, message);
+		table->services = datapath_ruleset(datapath, table->family)->services;
+		error = switch_services(service, service->trackers, table->family, table->services,
+					message);
 		if (error)
 			return error;
 	}
@@ -117,9 +118,9 @@ static int switch_all(struct table_service *service, unsigned int trackers, bool
 	int error = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(service->tables) && !error; i++)
-		if (service->tables[i].conntrack)
-			error = switch_conntrack(service, trackers, service->tables[i].family, on,
-						 message);
+		if (service->tables[i].services)
+			error = switch_services(service, trackers, service->tables[i].family,
+						on ? service->tables[i].services : 0, message);
 	return error;
 }
 
@@ -145,7 +146,7 @@ int table_service_set_trackers(struct table_service *service, unsigned int track
 bool table_service_tracks(const struct table_service *service)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(service->tables); i++)
-		if (service->tables[i].conntrack)
+		if (service->tables[i].services & SERVICE_CONNTRACK)
 			return true;
 	return false;
 }
@@ -296,16 +297,16 @@ static int put_in_force(const struct call *call, struct ruleset *ruleset)
 {
 	size_t size = call->ruleset->n_entries * sizeof(struct xt_counters);
 	struct xt_counters *counters = NULL;
-	int error = 0;
+	int error;
 
 	/* Before the flip: not one packet may meet a rule that needs a state that is not there. */
-	if (ruleset->conntrack)
-		error = set_conntrack(call->service, call->table, true, call->message);
+	error = set_services(call->service, call->table, call->table->services | ruleset->services,
+			     call->message);
 	if (error)
 		return error;
 
 	error = datapath_replace(call->service->datapath, ruleset, &counters, call->message);
-	settle_conntrack(call->service, call->table);
+	settle_services(call->service, call->table);
 	if (error)
 		return error;
 

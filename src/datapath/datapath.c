@@ -123,6 +123,7 @@ void datapath_set_limits(struct datapath *datapath)
 	bool on_devices = datapath->devices || datapath->hook != DATAPATH_NETFILTER;
 
 	datapath->resources.without_nat = on_devices;
+	datapath->resources.without_skb = on_devices;
 	datapath->resources.delegation = on_devices ? NULL : datapath->delegation;
 }
 

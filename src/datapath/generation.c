@@ -65,11 +65,27 @@ static int refuse_delegates(const struct ruleset *ruleset, struct message *messa
 			     ruleset->delegates[0].extension->name);
 }
 
+/* What packets have only once the kernel has an skb of them, and has routed it, is refused. */
+static int refuse_matches(const struct ruleset *ruleset, struct message *message)
+{
+	uint32_t index = ruleset->skb_match_entry;
+
+	if (!ruleset->skb_match)
+		return 0;
+	return message_error(message, EOPNOTSUPP,
+			     "filter %s rule %u: what match \"%s\" looks at is known at the "
+			     "netfilter hook only (bpf-iptablesd --hook netfilter)",
+			     ruleset->chains[ruleset->entries[index].chain].name,
+			     ruleset_rule_number(ruleset, index), ruleset->skb_match->name);
+}
+
 int generation_check_on_devices(const struct arena_memory *memory,
 				const struct generation *generation, struct message *message)
 {
 	int error = refuse_delegates(generation->ruleset, message);
 
+	if (!error)
+		error = refuse_matches(generation->ruleset, message);
 	for (int hook = 0; hook < ARENA_HOOKS && !error; hook++)
 		error = refuse_nat(
 			arena_memory_at(memory, generation->images[hook]->block.position),
@@ -231,12 +247,15 @@ static int fill_generation(const struct generation_resources *resources,
 	bool same = before && ruleset_equal(before->ruleset, generation->ruleset);
 	struct arena_memory *memory = resources->memory;
 	struct arena_generation *header;
-	int error;
+	int error = 0;
 
 	generation->added = calloc(generation->ruleset->n_entries, sizeof(*generation->added));
 	if (!generation->added)
 		return message_error(message, ENOMEM, "out of memory");
-	error = take_delegates(resources, generation, message);
+	if (resources->without_skb)
+		error = refuse_matches(generation->ruleset, message);
+	if (!error)
+		error = take_delegates(resources, generation, message);
 	if (!error)
 		error = take_states(resources, generation, before, message);
 	if (!error)

@@ -42,6 +42,7 @@ struct generation_resources {
 	struct scratch *scratch;       /* to compile in; what does not fit is refused */
 	uint32_t lanes;                /* number of counter arrays, less one */
 	bool without_nat;              /* packets come before the kernel translates addresses */
+	bool without_skb;              /* and before it knows more of them than their bytes */
 	struct delegation *delegation; /* NULL: nothing can be delegated to the kernel */
 	struct match_states *states;
 };
@@ -50,7 +51,7 @@ struct generation_resources {
  * Compiles @ruleset and puts it into the arena. What it has in common with @before (which may be
  * NULL) is not compiled again; if they are equal the images are shared. Takes ownership of @ruleset
  * on success only. Errors, with a reason in
- * @message: ENOMEM, E2BIG, EOPNOTSUPP (rules ask for NAT where there is none).
+ * @message: ENOMEM, E2BIG, EOPNOTSUPP (rules ask for what is not known at the hook).
  */
 int generation_new(const struct generation_resources *resources, struct ruleset *ruleset,
 		   const struct generation *before, struct generation **ret_generation,

@@ -413,19 +413,18 @@ void nft_put_verdict(struct nft_rule *rule, int verdict, const char *chain)
 	end_expression(rule, expression, data);
 }
 
-static void put_load_state(struct nft_rule *rule)
+static void put_load_ct(struct nft_rule *rule, uint32_t key)
 {
 	struct nlattr *data, *expression = begin_expression(rule, "ct", &data);
 
 	if (!expression)
 		return;
 	mnl_attr_put_u32(rule->header, NFTA_CT_DREG, htonl(NFT_REG_1));
-	mnl_attr_put_u32(rule->header, NFTA_CT_KEY, htonl(NFT_CT_STATE));
+	mnl_attr_put_u32(rule->header, NFTA_CT_KEY, htonl(key));
 	end_expression(rule, expression, data);
 }
 
-/* Not needed to switch conntrack on: a rule that only loads the state would be listed as empty. */
-static void put_compare_new(struct nft_rule *rule)
+static void put_compare(struct nft_rule *rule, uint32_t operation, const void *number, size_t size)
 {
 	struct nlattr *data, *expression = begin_expression(rule, "cmp", &data);
 	struct nlattr *value;
@@ -433,16 +432,46 @@ static void put_compare_new(struct nft_rule *rule)
 	if (!expression)
 		return;
 	mnl_attr_put_u32(rule->header, NFTA_CMP_SREG, htonl(NFT_REG_1));
-	mnl_attr_put_u32(rule->header, NFTA_CMP_OP, htonl(NFT_CMP_EQ));
+	mnl_attr_put_u32(rule->header, NFTA_CMP_OP, htonl(operation));
 	value = mnl_attr_nest_start(rule->header, NFTA_CMP_DATA);
-	mnl_attr_put_u32(rule->header, NFTA_DATA_VALUE,
-			 NF_CT_STATE_BIT(IP_CT_NEW)); /* host byte order */
+	mnl_attr_put(rule->header, NFTA_DATA_VALUE, size, number);
 	mnl_attr_nest_end(rule->header, value);
 	end_expression(rule, expression, data);
 }
 
+/* To load is enough to switch something on; but a rule that only loads is listed as empty. */
 void nft_put_state_new(struct nft_rule *rule)
 {
-	put_load_state(rule);
-	put_compare_new(rule);
+	const uint32_t state = NF_CT_STATE_BIT(IP_CT_NEW); /* host byte order */
+
+	put_load_ct(rule, NFT_CT_STATE);
+	put_compare(rule, NFT_CMP_EQ, &state, sizeof(state));
+}
+
+void nft_put_bytes_known(struct nft_rule *rule)
+{
+	const uint64_t none = 0;
+
+	put_load_ct(rule, NFT_CT_BYTES);
+	put_compare(rule, NFT_CMP_NEQ, &none, sizeof(none));
+}
+
+void nft_put_set_label(struct nft_rule *rule)
+{
+	const uint64_t first[2] = {1}; /* as many bits as there can be labels */
+	struct nlattr *data, *expression = begin_expression(rule, "immediate", &data);
+	struct nlattr *value;
+
+	if (!expression)
+		return;
+	mnl_attr_put_u32(rule->header, NFTA_IMMEDIATE_DREG, htonl(NFT_REG_1));
+	value = mnl_attr_nest_start(rule->header, NFTA_IMMEDIATE_DATA);
+	mnl_attr_put(rule->header, NFTA_DATA_VALUE, sizeof(first), first);
+	mnl_attr_nest_end(rule->header, value);
+	end_expression(rule, expression, data);
+
+	expression = begin_expression(rule, "ct", &data);
+	mnl_attr_put_u32(rule->header, NFTA_CT_SREG, htonl(NFT_REG_1));
+	mnl_attr_put_u32(rule->header, NFTA_CT_KEY, htonl(NFT_CT_LABELS));
+	end_expression(rule, expression, data);
 }

@@ -97,3 +97,9 @@ void nft_put_verdict(struct nft_rule *rule, int verdict, const char *chain);
 
 /* True for packets that begin a connection. That it is there makes the kernel track them. */
 void nft_put_state_new(struct nft_rule *rule);
+
+/* True for packets of connections of which bytes have been counted: makes the kernel count them. */
+void nft_put_bytes_known(struct nft_rule *rule);
+
+/* Sets the first label of the packet's connection: makes the kernel keep labels of them. */
+void nft_put_set_label(struct nft_rule *rule);

@@ -26,7 +26,7 @@ static json_t *describe_family(const struct datapath *datapath, uint8_t family)
 	const struct ruleset *ruleset = datapath_ruleset(datapath, family);
 
 	return json_pack("{s:I, s:b}", "rules", count_rules(ruleset), "needs_connections",
-			 ruleset->conntrack);
+			 (ruleset->services & SERVICE_CONNTRACK) != 0);
 }
 
 /* All 64 bits: JSON's numbers are doubles to many who read them, and jansson's are signed. */

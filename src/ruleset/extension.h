@@ -71,6 +71,14 @@ struct rejection {
 	uint8_t icmp_code;
 };
 
+/* What the kernel does, or keeps about packets, only if a rule asks for it. */
+enum kernel_service {
+	SERVICE_CONNTRACK = 1 << 0,
+	SERVICE_ACCOUNTING = 1 << 1, /* bytes and packets of connections */
+	SERVICE_LABELS = 1 << 2,     /* of connections */
+	SERVICE_BRIDGES = 1 << 3,    /* bridged packets go through IP's hooks (br_netfilter) */
+};
+
 /* What an extension may know of the rule that it stands in. */
 struct rule_context {
 	uint8_t family;
@@ -89,6 +97,8 @@ struct extension {
 	uint32_t hooks;    /* only in rules reached from these alone; 0: from any */
 	bool conntrack;    /* needs the kernel's connection tracking in the namespace */
 	bool clock;        /* asks for the time of day: the daemon follows the clock */
+	uint32_t services; /* enum kernel_service: what else the kernel has to do for it */
+	bool needs_skb;    /* looks at what is known at netfilter's hooks only */
 	enum extension_delegation delegation;
 	uint32_t changes;  /* SUBJECT_BIT()s */
 	uint32_t observes; /* SUBJECT_BIT()s */
@@ -129,6 +139,9 @@ struct extension {
 	 * there is an effect on them. May be NULL.
 	 */
 	void (*observe)(void *payload, enum match_effect *ret_effect, bool *ret_inverted);
+
+	/* Is the match delegated with this payload? Else it is compiled. NULL: with any. */
+	bool (*delegates)(const struct rule_context *context, const void *payload);
 };
 
 /* NULL if there is none of this kind, name and revision for the family. */

@@ -231,8 +231,15 @@ static int check_encounters(const struct checker *checker)
 	return 0;
 }
 
-static int check_extension(struct checker *checker, const struct reference *reference,
-			   const struct rule_context *context)
+static bool is_condition(const struct extension *extension, const struct rule_context *context,
+			 const void *payload)
+{
+	return extension->delegation == DELEGATION_CONDITION &&
+	       (!extension->delegates || extension->delegates(context, payload));
+}
+
+static int check_extension(struct checker *checker, uint32_t index,
+			   const struct reference *reference, const struct rule_context *context)
 {
 	const struct extension *extension = NULL;
 	int r;
@@ -246,15 +253,20 @@ static int check_extension(struct checker *checker, const struct reference *refe
 			       reference->name);
 		return r;
 	}
+	checker->ruleset->services |= extension->services;
 	if (extension->conntrack)
-		checker->ruleset->conntrack = true;
-	if (extension->clock)
-		checker->ruleset->clock = true;
+		checker->ruleset->services |= SERVICE_CONNTRACK;
+	if (extension->needs_skb && context->hooks && !checker->ruleset->skb_match) {
+		checker->ruleset->skb_match = extension;
+		checker->ruleset->skb_match_entry = index;
+	}
 	if (extension->changes | extension->observes)
 		note_subjects(checker, extension, context->hooks);
+	if (extension->clock)
+		checker->ruleset->clock = true;
 	if (extension->state)
 		checker->ruleset->n_states++;
-	if (extension->delegation == DELEGATION_CONDITION && context->hooks) {
+	if (context->hooks && is_condition(extension, context, reference->payload)) {
 		r = add_delegate(checker, extension, context, reference->payload);
 		return r < 0 ? r : 0;
 	}
@@ -299,12 +311,12 @@ static int check_entry_parts(struct checker *checker, uint32_t index, uint32_t h
 	for (const struct xt_entry_match *match = first_match(family, entry);
 	     (const void *)match < target; match = next_match(match)) {
 		reference = match_reference(match);
-		r = check_extension(checker, &reference, &context);
+		r = check_extension(checker, index, &reference, &context);
 		if (r < 0)
 			return r;
 	}
 	reference = target_reference(target);
-	r = check_extension(checker, &reference, &context);
+	r = check_extension(checker, index, &reference, &context);
 	return r < 0 ? r : note_delegate(checker, index, &context);
 }
 
@@ -405,7 +417,7 @@ void ruleset_compile_entry(const struct ruleset *ruleset, uint32_t index,
 			extension_find(EXTENSION_MATCH, match->u.user.name, match->u.user.revision,
 				       ruleset->family);
 
-		if (extension->delegation == DELEGATION_CONDITION)
+		if (is_condition(extension, &context, match->data))
 			compile_condition(ruleset, extension, &context, match->data, predicate);
 		else if (extension->compile)
 			extension->compile(&context, match->data, predicate);

@@ -103,8 +103,11 @@ struct ruleset {
 	uint32_t n_entries;
 	struct chain *chains; /* base chains first, in the order of their hooks */
 	uint32_t n_chains;
-	bool conntrack; /* a rule needs connection tracking */
-	bool clock;     /* a rule asks for the time of day */
+	bool clock; /* a rule asks for the time of day */
+	uint32_t services; /* enum kernel_service: what the rules need */
+	/* A match that looks at what is known at netfilter's hooks only, and its entry; or NULL. */
+	const struct extension *skb_match;
+	uint32_t skb_match_entry;
 	struct delegate *delegates;
 	uint32_t n_delegates;
 	struct match_state *states; /* by entry, and in the order of its matches */

@@ -109,7 +109,7 @@ static void check_return(const struct ruleset *ruleset, const uint8_t *data)
 	ruleset_encode(ruleset, counters, bytes + sizeof(struct ipt_replace));
 	CHECK(ruleset_decode(ruleset->family, bytes, length, &again, NULL) == 0);
 	CHECK(ruleset_equal(ruleset, again));
-	CHECK(again->n_chains == ruleset->n_chains && again->conntrack == ruleset->conntrack);
+	CHECK(again->n_chains == ruleset->n_chains && again->services == ruleset->services);
 	ruleset_free(again);
 	free(counters);
 	free(bytes);

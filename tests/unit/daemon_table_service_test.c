@@ -25,19 +25,19 @@ struct conntrack_switch {
 	int error; /* of the next calls */
 };
 
-int conntrack_switch_set(struct conntrack_switch *conntrack, uint8_t family, bool on,
+int conntrack_switch_set(struct conntrack_switch *conntrack, uint8_t family, uint32_t services,
 			 struct message *message)
 {
 	/* The other family has no rules: all that may happen to it is that it is switched off. */
 	if (family != TEST_FAMILY) {
 		assert_int_equal(family, OTHER_FAMILY);
-		assert_false(on);
+		assert_int_equal(services, 0);
 		return 0;
 	}
 	conntrack->calls++;
 	if (conntrack->error)
 		return message_error(message, conntrack->error, "no conntrack today");
-	conntrack->on = on;
+	conntrack->on = services == SERVICE_CONNTRACK;
 	return 0;
 }
 
@@ -285,8 +285,8 @@ static void assert_tracked(void *data, const struct ruleset *ruleset)
 
 	/* Neither too late nor too early: the old table or the new one needs it. */
 	assert_int_equal(fixture->conntrack.on,
-			 ruleset->conntrack ||
-				 datapath_ruleset(fixture->datapath, TEST_FAMILY)->conntrack);
+			 ruleset->services ||
+				 datapath_ruleset(fixture->datapath, TEST_FAMILY)->services);
 }
 
 static void tracks_connections_while_a_rule_needs_it(void **state)

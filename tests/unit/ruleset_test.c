@@ -146,7 +146,7 @@ static void a_table_is_indexed(void **state)
 	}
 	assert_int_equal(ruleset->entries[INPUT_RULE].target, 3);
 	assert_int_equal(ruleset_rule_number(ruleset, USER_RULE), 1);
-	assert_false(ruleset->conntrack);
+	assert_int_equal(ruleset->services, 0);
 	ruleset_free(ruleset);
 }
 
@@ -581,7 +581,7 @@ static void conntrack_is_noticed(void **state)
 	table->replace = blob_build(blob, &table->length);
 	blob_free(blob);
 	ruleset = decode(table);
-	assert_true(ruleset->conntrack);
+	assert_int_equal(ruleset->services, SERVICE_CONNTRACK);
 	ruleset_free(ruleset);
 }
 
