@@ -66,6 +66,60 @@ HOP_LIMIT_MATCHES = {name: (
         Option(f"--{name}-gt", ("0", "64", "255"), ("256", "x", ""), invertible=False, required=True),)),
 ) for name in ("ttl", "hl")}
 
+NUMBERS = ("0", "5", "0x10/0xff", "4294967295", "0x12/0x2")
+BAD_NUMBERS = ("4294967296", "x", "", "1/x")
+PORT_NAMES = ("eth0", "eth+", "port1", "+")
+TYPES = ("LOCAL", "UNICAST", "MULTICAST", "UNSPEC", "BROADCAST", "ANYCAST", "UNREACHABLE",
+         "LOCAL,UNICAST", "PROHIBIT", "BLACKHOLE,LOCAL", "THROW")
+BAD_TYPES = ("local", "", "LOCAL,", "NOSUCHTYPE")
+CONNECTION_COUNTS = ("1", "1:5", ":1000", "10:", "0:18446744073709551615")
+
+# What the kernel knows about a packet.
+METADATA_MATCHES = (
+    Match("owner", (
+        Option("--uid-owner", ("0", "1000", "1-5", "root", "4294967294"), ("4294967295", "5-1", "nouser", "")),
+        Option("--gid-owner", ("0", "100-2000", "root"), ("4294967295", "5-1", "")),
+        Option("--suppl-groups", invertible=False, probability=0.2),
+        Option("--socket-exists", probability=0.2))),
+    Match("mark", (Option("--mark", NUMBERS, BAD_NUMBERS, required=True),)),
+    Match("connmark", (Option("--mark", NUMBERS, BAD_NUMBERS, required=True),)),
+    Match("devgroup", (
+        Option("--src-group", ("0", "5", "0x6/0x7"), BAD_NUMBERS),
+        Option("--dst-group", ("0", "22", "0x6/0x7"), BAD_NUMBERS))),
+    Match("cpu", (Option("--cpu", ("0", "1", "4294967295"), ("x", "", "-1"), required=True),)),
+    Match("physdev", (
+        Option("--physdev-in", PORT_NAMES, ("", "averyverylonginterface"), probability=0.4),
+        Option("--physdev-out", PORT_NAMES, ("", "averyverylonginterface"), probability=0.4),
+        Option("--physdev-is-in", probability=0.2),
+        Option("--physdev-is-out", probability=0.2),
+        Option("--physdev-is-bridged"))),
+    Match("policy", (
+        Option("--dir", ("in", "out"), ("", "up"), invertible=False, required=True, probability=1),
+        Option("--pol", ("none", "ipsec"), ("", "some"), invertible=False, probability=0.9),
+        Option("--strict", invertible=False, probability=0.3),
+        Option("--reqid", ("1", "4294967295"), ("x", ""), probability=0.3),
+        Option("--spi", ("0x1001", "0"), ("x", ""), probability=0.3),
+        Option("--proto", ("esp", "ah", "ipcomp"), ("tcpx", ""), probability=0.3),
+        Option("--mode", ("tunnel", "transport"), ("", "x"), probability=0.4))),
+    Match("connbytes", (
+        Option("--connbytes", CONNECTION_COUNTS, ("x", "", "5:1", "-1"), required=True),
+        Option("--connbytes-dir", ("original", "reply", "both"), ("", "x"), invertible=False, probability=0.95),
+        Option("--connbytes-mode", ("packets", "bytes", "avgpkt"), ("", "x"), invertible=False,
+               probability=0.95))),
+    Match("connlabel", (Option("--label", ("0", "5", "127"), ("128", "x", ""), required=True),)),
+    Match("helper", (Option("--helper", ("ftp", "tftp-69", ""), ("x" * 40,), required=True),)),
+    Match("addrtype", (
+        Option("--src-type", TYPES, BAD_TYPES),
+        Option("--dst-type", TYPES, BAD_TYPES),
+        Option("--limit-iface-in", invertible=False, probability=0.1),
+        Option("--limit-iface-out", invertible=False, probability=0.1))),
+    # Paths that are not there are refused by the kernel's own match, but only if it is asked.
+    Match("cgroup", (
+        Option("--path", ("/",), ("/",), probability=0.5),
+        Option("--cgroup", ("0", "7"), ("x", ""), probability=0.5))),
+)
+REALM_MATCH = Match("realm", (Option("--realm", NUMBERS, ("x", "", "-1"), required=True),))
+
 IPV4 = Vocabulary(
     command="iptables",
     address_bits=32,
@@ -86,7 +140,7 @@ IPV4 = Vocabulary(
     ],
     bad_icmp_types=["256", "3/256", "nosuchtype", "echo", "8/", ""],
     has_fragment_option=True,
-    further_matches=HOP_LIMIT_MATCHES["ttl"],
+    further_matches=(*HOP_LIMIT_MATCHES["ttl"], *METADATA_MATCHES, REALM_MATCH),
     hosts=("10.0.0.1", "10.0.0.2"),
     private_network="10.0.0.0/8",
     nat_destination="10.0.0.1:8080",
@@ -154,7 +208,7 @@ IPV6 = Vocabulary(
     ],
     bad_icmp_types=["256", "3/256", "nosuchtype", "echo", "8/", "", "any"],
     has_fragment_option=False,
-    further_matches=IPV6_MATCHES,
+    further_matches=(*IPV6_MATCHES, *METADATA_MATCHES),
     hosts=("2001:db8::1", "2001:db8::2"),
     private_network="fd00::/8",
     nat_destination="[fd00::1]:8080",

@@ -33,16 +33,18 @@ SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
 
 # What is in these files is ours in whole: nothing of it may be refused that iptables takes.
 WHOLE = {
-    "iptables.t", "libipt_conntrack.t", "libipt_icmp.t", "libipt_recent.t", "libipt_standard.t", "libipt_ttl.t",
-    "libip6t_conntrack.t", "libip6t_dst.t", "libip6t_eui64.t", "libip6t_frag.t", "libip6t_hbh.t",
-    "libip6t_hl.t", "libip6t_icmp6.t", "libip6t_ipv6header.t", "libip6t_mh.t", "libip6t_rt.t",
-    "libip6t_standard.t", "libxt_comment.t", "libxt_conntrack.t", "libxt_multiport.t",
-    "libxt_standard.t", "libxt_state.t", "libxt_tcp.t", "libxt_udp.t",
-    "libip6t_ah.t", "libip6t_srh.t", "libipt_ah.t", "libxt_dccp.t", "libxt_dscp.t", "libxt_ecn.t",
-    "libxt_esp.t", "libxt_ipcomp.t", "libxt_iprange.t", "libxt_length.t", "libxt_mac.t",
-    "libxt_pkttype.t", "libxt_sctp.t", "libxt_string.t", "libxt_tcpmss.t", "libxt_time.t",
-    "libxt_tos.t", "libxt_u32.t",
-    "libxt_limit.t", "libxt_quota.t", "libxt_recent.t", "libxt_statistic.t",
+    "iptables.t", "libip6t_ah.t", "libip6t_conntrack.t", "libip6t_dst.t", "libip6t_eui64.t",
+    "libip6t_frag.t", "libip6t_hbh.t", "libip6t_hl.t", "libip6t_icmp6.t", "libip6t_ipv6header.t",
+    "libip6t_mh.t", "libip6t_policy.t", "libip6t_rt.t", "libip6t_srh.t", "libip6t_standard.t",
+    "libipt_ah.t", "libipt_conntrack.t", "libipt_icmp.t", "libipt_policy.t", "libipt_realm.t",
+    "libipt_recent.t", "libipt_standard.t", "libipt_ttl.t", "libxt_addrtype.t", "libxt_comment.t",
+    "libxt_connbytes.t", "libxt_connlabel.t", "libxt_conntrack.t", "libxt_cpu.t", "libxt_dccp.t",
+    "libxt_dscp.t", "libxt_ecn.t", "libxt_esp.t", "libxt_helper.t", "libxt_ipcomp.t",
+    "libxt_iprange.t", "libxt_length.t", "libxt_limit.t", "libxt_mac.t", "libxt_mark.t",
+    "libxt_multiport.t", "libxt_physdev.t", "libxt_pkttype.t", "libxt_policy.t", "libxt_quota.t",
+    "libxt_recent.t", "libxt_sctp.t", "libxt_standard.t", "libxt_state.t", "libxt_statistic.t",
+    "libxt_string.t", "libxt_tcp.t", "libxt_tcpmss.t", "libxt_time.t", "libxt_tos.t", "libxt_u32.t",
+    "libxt_udp.t",
 }
 
 libc = ctypes.CDLL(None, use_errno=True)

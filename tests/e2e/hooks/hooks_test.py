@@ -16,6 +16,10 @@ RULES = {
 :FORWARD DROP [0:0]
 :OUTPUT ACCEPT [0:0]
 :services - [0:0]
+-A INPUT -m addrtype --dst-type LOCAL
+-A INPUT -m addrtype ! --dst-type UNICAST --limit-iface-in
+-A FORWARD -m addrtype --src-type UNICAST ! --dst-type LOCAL,BROADCAST
+-A OUTPUT -m addrtype --src-type LOCAL --dst-type UNICAST --limit-iface-out
 -A INPUT -i lo -j ACCEPT
 -A INPUT -p icmp --icmp-type echo-request -m conntrack --ctstate NEW -j ACCEPT
 -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT
@@ -211,6 +215,16 @@ class Hooks(unittest.TestCase):
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("--hook netfilter", done.stderr)
         self.assertNotIn("DNAT", Filter(network.firewall, ours=True).save(4))
+
+    def test_what_no_device_knows_is_refused(self) -> None:
+        network = self.network()
+        self.daemon(network, "xdp")
+        for match in (("mark", "--mark", "1"), ("owner", "--uid-owner", "0"),
+                      ("connmark", "--mark", "1")):
+            done = network.firewall.run(command(True, "iptables"), "-A", "OUTPUT", "-m", *match)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertRegex(done.stderr, f'OUTPUT rule 1: .*"{match[0]}".*--hook netfilter')
+        self.assertNotIn("-A OUTPUT", Filter(network.firewall, ours=True).save(4))
 
     def test_sizes_that_make_no_sense_are_refused(self) -> None:
         network = self.network()
