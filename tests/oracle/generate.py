@@ -11,7 +11,7 @@ from rules import RuleGraph
 from rulesets import Nat, Ruleset
 from rulesets_ipv4 import GeneratorIPv4
 from rulesets_ipv6 import GeneratorIPv6
-from stateful import begins_anew_with_changes
+from stateful import begins_anew_with_changes, slowed
 from topology import LOCAL_ADDRESSES
 from traffic import Traffic, random_commands
 
@@ -157,6 +157,7 @@ REAL_HOSTS = {
 def real_case(path: Path, text: str, seed: str) -> Case:
     random = Random(f"{seed}:{path.name}")
     family = FAMILIES[6 if ".v6" in path.name else 4]
+    text = slowed(text)
     graph = RuleGraph(text)
     interfaces = interfaces_of(graph)
     local = local_addresses_of(graph, random, family)

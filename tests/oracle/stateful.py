@@ -9,6 +9,8 @@ from random import Random
 
 # Where the kernel begins anew with each change of the table, and we do not.
 KEPT_HERE_ONLY = re.compile(r"-m (limit|quota|statistic)\b")
+RATE = re.compile(r"(limit[a-z-]*) \d+/[a-z]+")
+SPAN = re.compile(r"--seconds \d+")
 LISTS = ("--name visitors ", "--name friends ", "")
 
 
@@ -53,3 +55,8 @@ def stateful_match(random: Random, family: int) -> str:
 def begins_anew_with_changes(rules: str) -> bool:
     """Would the kernel's answers depend on commands in between?"""
     return KEPT_HERE_ONLY.search(rules) is not None
+
+
+def slowed(rules: str) -> str:
+    """The same rules with rates and times so long that no case lasts as long."""
+    return SPAN.sub("--seconds 36000", RATE.sub(r"\1 1/hour", rules))
