@@ -103,7 +103,7 @@ struct ruleset {
 	uint32_t n_entries;
 	struct chain *chains; /* base chains first, in the order of their hooks */
 	uint32_t n_chains;
-	bool clock; /* a rule asks for the time of day */
+	bool clock;        /* a rule asks for the time of day */
 	uint32_t services; /* enum kernel_service: what the rules need */
 	/* A match that looks at what is known at netfilter's hooks only, and its entry; or NULL. */
 	const struct extension *skb_match;
