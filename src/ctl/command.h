@@ -14,6 +14,7 @@ typedef enum ctl_status (*ctl_run)(int count, char **arguments, struct message *
 
 enum ctl_status status_run(int count, char **arguments, struct message *message);
 enum ctl_status conntrack_run(int count, char **arguments, struct message *message);
+enum ctl_status recent_run(int count, char **arguments, struct message *message);
 enum ctl_status hook_run(int count, char **arguments, struct message *message);
 
 /* CTL_USAGE, and the reason in @message. */

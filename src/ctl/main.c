@@ -18,6 +18,8 @@ static const char usage[] =
 	"  conntrack count [--json] [FILTER]    how many they are\n"
 	"  conntrack delete [--json] FILTER     end those that match\n"
 	"  conntrack flush [--json]             end all of them\n"
+	"  recent [--json] [NAME]               the lists of -m recent, or one of them\n"
+	"  recent [--json] NAME add ADDRESS | remove ADDRESS | flush\n"
 	"\n"
 	"FILTER is one or more of these, about the first packet of a connection:\n"
 	"  -f, --family ipv4|ipv6               -p, --protocol NAME|NUMBER\n"
@@ -36,6 +38,7 @@ static const struct {
 } commands[] = {
 	{"conntrack", conntrack_run},
 	{"hook", hook_run},
+	{"recent", recent_run},
 	{"status", status_run},
 };
 

@@ -4,6 +4,7 @@
  * x_tables.c xt_check_match() do, and compiled to predicates.
  */
 #include "ruleset/internal.h"
+#include "ruleset/refusals.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -72,6 +73,7 @@ static int search_extension(const struct reference *reference, uint8_t family,
 	const char *kind = kind_names[reference->kind];
 	const char *name = reference->name;
 	const struct extension *extension;
+	const char *reason;
 
 	if (strnlen(name, XT_EXTENSION_MAXNAMELEN) == XT_EXTENSION_MAXNAMELEN)
 		return message_error(message, EINVAL, "the name of a %s has no end", kind);
@@ -81,8 +83,11 @@ static int search_extension(const struct reference *reference, uint8_t family,
 		return message_error(message, EPROTONOSUPPORT,
 				     "%s \"%s\" revision %u is not supported", kind, name,
 				     reference->revision);
-	if (!extension)
-		return message_error(message, ENOENT, "%s \"%s\" is not supported", kind, name);
+	if (!extension) {
+		reason = refusal_reason(reference->kind, name);
+		return message_error(message, ENOENT, "%s \"%s\" is not supported%s%s", kind, name,
+				     reason ? ": " : "", reason ? reason : "");
+	}
 
 	*ret_extension = extension;
 	return 0;
