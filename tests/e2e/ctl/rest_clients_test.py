@@ -118,6 +118,7 @@ class Clients(ControlledTest):
         return self.read_all(client)
 
     def files(self) -> int:
+        """Later there may be fewer: a connection of a moment ago was still there."""
         return len(os.listdir(f"/proc/{self.served.process.pid}/fd"))
 
     def assert_well(self) -> None:
@@ -215,7 +216,7 @@ class Requests(Clients):
             except OSError:
                 pass  # the daemon need not hear all of it
             client.close()
-        wait_until(lambda: self.files() == before, "the connections to be closed")
+        wait_until(lambda: self.files() <= before, "the connections to be closed")
         self.assert_well()
 
     def test_only_root_is_served(self) -> None:
@@ -289,7 +290,7 @@ class Streams(Clients):
             if number % 2:
                 client.recv(1000)
             client.close()
-        wait_until(lambda: self.files() == before, "the connections to be closed")
+        wait_until(lambda: self.files() <= before, "the connections to be closed")
         self.assert_well()
         self.assertEqual(len(connections(self.place)), self.CONNECTIONS)
 
@@ -338,7 +339,7 @@ class SlowClients(Clients):
             self.assertFalse(answer.endswith(b"0\r\n\r\n"), "it was thrown out, and got all")
         for client in silent:
             self.assertEqual(self.read_all(client)[:9] or b"HTTP/1.1 ", b"HTTP/1.1 ")
-        wait_until(lambda: self.files() == before, "the connections to be closed")
+        wait_until(lambda: self.files() <= before, "the connections to be closed")
         self.assert_well()
 
 
