@@ -40,6 +40,7 @@ static const struct extension *const extensions[] = {
 	&extension_set,
 	&extension_mark_2,
 	&extension_connmark_target_1,
+	&extension_connmark_target_2,
 	&extension_hmark,
 	&extension_classify,
 	&extension_idletimer_0,

@@ -49,7 +49,7 @@ static int check_label(const struct rule_context *context, const void *payload,
 	if (info->options & XT_CONNLABEL_OP_SET)
 		return message_error(message, EOPNOTSUPP,
 				     "--set is not supported: an eBPF program cannot set labels; "
-				     "a rule in table mangle or raw can");
+				     "a rule in table mangle can");
 	return 0;
 }
 

@@ -219,6 +219,17 @@ const struct extension extension_connmark_target_1 = {
 	.changes = SUBJECT_BIT(SUBJECT_MARK) | SUBJECT_BIT(SUBJECT_CONNECTION_MARK),
 };
 
+const struct extension extension_connmark_target_2 = {
+	.kind = EXTENSION_TARGET,
+	.name = "CONNMARK",
+	.revision = 2,
+	.families = FAMILIES_ALL,
+	.size = sizeof(struct xt_connmark_tginfo2),
+	.delegation = DELEGATION_CONTINUES,
+	.conntrack = true,
+	.changes = SUBJECT_BIT(SUBJECT_MARK) | SUBJECT_BIT(SUBJECT_CONNECTION_MARK),
+};
+
 const struct extension extension_hmark = {
 	.kind = EXTENSION_TARGET,
 	.name = "HMARK",

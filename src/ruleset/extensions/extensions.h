@@ -39,6 +39,7 @@ extern const struct extension extension_ttl;
 extern const struct extension extension_udp;
 extern const struct extension extension_mark_2;
 extern const struct extension extension_connmark_target_1;
+extern const struct extension extension_connmark_target_2;
 extern const struct extension extension_hmark;
 extern const struct extension extension_classify;
 extern const struct extension extension_idletimer_0;

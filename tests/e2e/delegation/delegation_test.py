@@ -238,6 +238,33 @@ class Logs(Beside):
             self.same_counters(family)
 
 
+class Marks(Beside):
+    def test_connection_marks_are_shifted(self) -> None:
+        """What the target does to them is seen on their way out, in a table of the kernel's own."""
+        for family in FAMILIES:
+            self.rules(family, "-A FORWARD -p udp -m udp --dport 40 -j CONNMARK --set-xmark 0x3/0xffffffff "
+                       "--left-shift-mark 4",
+                       "-A FORWARD -p udp -m udp --dport 41 -j CONNMARK --set-xmark 0x30/0xffffffff "
+                       "--right-shift-mark 4",
+                       "-A FORWARD -p udp -m udp --dport 42 -j CONNMARK --set-xmark 0x7/0xffffffff")
+            seen = []
+            for side in self.sides:
+                side.firewall.output(
+                    command(False, f"{COMMANDS[family]}-restore"),
+                    text="*mangle\n" + "".join(
+                        f"-A POSTROUTING -p udp -m udp --dport {port} -m connmark --mark {mark}\n"
+                        for port in (40, 41, 42) for mark in (0x30, 0x3, 0x7)) + "COMMIT\n")
+                side.forwarded(family, [datagram(family, SERVER[family], port)
+                                        for port in (40, 41, 42)])
+                seen.append(side.firewall.output(command(False, f"{COMMANDS[family]}-save"), "-c",
+                                                 "-t", "mangle").splitlines()[2:])
+                side.firewall.output(command(False, COMMANDS[family]), "-t", "mangle", "-F")
+            counts = [[line.split(":")[0] for line in lines if "connmark" in line] for lines in seen]
+            self.assertEqual(counts[0], counts[1])
+            self.assertEqual(counts[1], ["[1", "[0", "[0", "[0", "[1", "[0", "[0", "[0", "[1"])
+            self.same_counters(family)
+
+
 class Queues(Beside):
     def test_a_listener_decides(self) -> None:
         for family in FAMILIES:
