@@ -57,12 +57,19 @@ static int refuse_nat(const struct image *image, const struct ruleset *ruleset, 
 
 static int refuse_delegates(const struct ruleset *ruleset, struct message *message)
 {
+	const struct extension *extension;
+
 	if (!ruleset->n_delegates)
 		return 0;
-	return message_error(message, EOPNOTSUPP,
-			     "target \"%s\" is carried out behind the netfilter hook only "
-			     "(bpf-iptablesd --hook netfilter)",
-			     ruleset->delegates[0].extension->name);
+	extension = ruleset->delegates[0].extension;
+	return message_error(
+		message, EOPNOTSUPP,
+		extension->kind == EXTENSION_MATCH
+			? "match \"%s\" is asked in front of the netfilter hook only "
+			  "(bpf-iptablesd --hook netfilter)"
+			: "target \"%s\" is carried out behind the netfilter hook only "
+			  "(bpf-iptablesd --hook netfilter)",
+		extension->name);
 }
 
 /* What packets have only once the kernel has an skb of them, and has routed it, is refused. */

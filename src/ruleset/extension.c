@@ -117,3 +117,8 @@ bool extension_known(enum extension_kind kind, const char *name, uint8_t family)
 	}
 	return false;
 }
+
+const struct extension *extension_at(size_t index)
+{
+	return index < ARRAY_SIZE(extensions) ? extensions[index] : NULL;
+}

@@ -150,3 +150,6 @@ const struct extension *extension_find(enum extension_kind kind, const char *nam
 
 /* Is there any revision of it? */
 bool extension_known(enum extension_kind kind, const char *name, uint8_t family);
+
+/* All that there are, one after the other, each revision by itself; NULL behind the last. */
+const struct extension *extension_at(size_t index);

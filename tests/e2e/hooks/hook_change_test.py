@@ -392,7 +392,9 @@ class Refusals(Flood):
                 ("-A INPUT -m conntrack --ctstate DNAT -j ACCEPT",
                  "INPUT: the connection states SNAT and DNAT are known at the netfilter hook only"),
                 ("-A INPUT -p udp --dport 9003 -j REJECT",
-                 'target "REJECT" is carried out behind the netfilter hook only')):
+                 'target "REJECT" is carried out behind the netfilter hook only'),
+                ("-A INPUT -p udp -m socket --transparent -j DROP",
+                 'match "socket" is asked in front of the netfilter hook only')):
             with self.subTest(rule):
                 self.start("netfilter")
                 self.rules("-A INPUT -p udp --dport 9001 -j DROP", rule)
