@@ -132,6 +132,24 @@ INLINE int not_found_result(int found)
 	return found == FIND_BROKEN ? RESIDUALS_DROP : RESIDUALS_BOUND;
 }
 
+/*
+ * The position of the header with number @target, and its first bytes. Returns RESIDUALS_MATCH, or
+ * what a match says for want of them.
+ */
+INLINE int read_ipv6_header(SOURCE *ctx, int target, struct ipv6_header *ret_header,
+			    struct bpf_dynptr *ret_dynptr, void *ret_bytes, __u32 size)
+{
+	int number = find_ipv6_header(ctx, target, ret_header);
+
+	if (number < 0)
+		return not_found_result(number);
+	if (source_dynptr(ctx, ret_dynptr))
+		return RESIDUALS_BOUND;
+	return bpf_dynptr_read(ret_bytes, size, ret_dynptr, ret_header->offset, 0)
+		       ? RESIDUALS_DROP
+		       : RESIDUALS_MATCH;
+}
+
 /* A match that drops a packet and is inverted says yes to it all the same. */
 INLINE int inverted_result(int result)
 {
@@ -225,17 +243,14 @@ GLOBAL int ipv6_fragment_result(SOURCE *ctx, const struct ip6t_frag ARENA *condi
 		__be32 identification;
 	} header = {};
 	struct ipv6_header found = {};
-	int number = find_ipv6_header(ctx, NEXTHDR_FRAGMENT, &found);
 	struct bpf_dynptr dynptr;
+	int result =
+		read_ipv6_header(ctx, NEXTHDR_FRAGMENT, &found, &dynptr, &header, sizeof(header));
 	__u32 identification, offset;
 	__u8 flags = condition->flags;
 
-	if (number < 0)
-		return not_found_result(number);
-	if (source_dynptr(ctx, &dynptr))
-		return RESIDUALS_BOUND;
-	if (bpf_dynptr_read(&header, sizeof(header), &dynptr, found.offset, 0))
-		return RESIDUALS_DROP;
+	if (result != RESIDUALS_MATCH)
+		return result;
 	identification = bpf_ntohl(header.identification);
 	offset = bpf_ntohs(header.offset);
 	if ((identification >= condition->ids[0] && identification <= condition->ids[1]) ==
@@ -317,20 +332,15 @@ INLINE bool routing_header_matches(const struct ip6t_rt ARENA *condition,
 GLOBAL int ipv6_routing_result(SOURCE *ctx, const struct ip6t_rt ARENA *condition ARENA_ARG)
 {
 	struct ipv6_header found = {};
-	int number = find_ipv6_header(ctx, NEXTHDR_ROUTING, &found);
 	struct extension_bytes bytes = {};
 	struct bpf_dynptr dynptr;
+	int result = read_ipv6_header(ctx, NEXTHDR_ROUTING, &found, &dynptr, &bytes, sizeof(bytes));
 	__u32 reserved = 0;
 	__u32 size;
 	bool matches;
-	int result;
 
-	if (number < 0)
-		return not_found_result(number);
-	if (source_dynptr(ctx, &dynptr))
-		return RESIDUALS_BOUND;
-	if (bpf_dynptr_read(&bytes, sizeof(bytes), &dynptr, found.offset, 0))
-		return RESIDUALS_DROP;
+	if (result != RESIDUALS_MATCH)
+		return result;
 	size = extension_size(NEXTHDR_ROUTING, bytes.length);
 	if (source_length(ctx) - found.offset < size)
 		return RESIDUALS_DROP;
@@ -398,19 +408,14 @@ GLOBAL int ipv6_options_result(SOURCE *ctx, const struct ip6t_opts ARENA *condit
 			       int target)
 {
 	struct ipv6_header found = {};
-	int number = find_ipv6_header(ctx, target, &found);
 	struct extension_bytes bytes = {};
 	struct bpf_dynptr dynptr;
+	int result = read_ipv6_header(ctx, target, &found, &dynptr, &bytes, 2);
 	bool matches;
 	__u32 size;
-	int result;
 
-	if (number < 0)
-		return not_found_result(number);
-	if (source_dynptr(ctx, &dynptr))
-		return RESIDUALS_BOUND;
-	if (bpf_dynptr_read(&bytes, 2, &dynptr, found.offset, 0))
-		return RESIDUALS_DROP;
+	if (result != RESIDUALS_MATCH)
+		return result;
 	size = extension_size(NEXTHDR_DEST, bytes.length);
 	if (source_length(ctx) - found.offset < size)
 		return RESIDUALS_DROP;

@@ -19,16 +19,12 @@ GLOBAL int ipv6_authentication_result(SOURCE *ctx, const struct ip6t_ah ARENA *c
 		__be32 sequence;
 	} header = {};
 	struct ipv6_header found = {};
-	int number = find_ipv6_header(ctx, NEXTHDR_AUTH, &found);
 	struct bpf_dynptr dynptr;
+	int result = read_ipv6_header(ctx, NEXTHDR_AUTH, &found, &dynptr, &header, sizeof(header));
 	__u32 size, spi;
 
-	if (number < 0)
-		return not_found_result(number);
-	if (source_dynptr(ctx, &dynptr))
-		return RESIDUALS_BOUND;
-	if (bpf_dynptr_read(&header, sizeof(header), &dynptr, found.offset, 0))
-		return RESIDUALS_DROP;
+	if (result != RESIDUALS_MATCH)
+		return result;
 	size = extension_size(NEXTHDR_AUTH, header.length);
 	if (source_length(ctx) - found.offset < size)
 		return RESIDUALS_DROP;
