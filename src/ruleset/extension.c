@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "ruleset/extensions/extensions.h"
 
+#include <errno.h>
 #include <string.h>
 
 static const struct extension *const extensions[] = {
@@ -121,4 +122,13 @@ bool extension_known(enum extension_kind kind, const char *name, uint8_t family)
 const struct extension *extension_at(size_t index)
 {
 	return index < ARRAY_SIZE(extensions) ? extensions[index] : NULL;
+}
+
+int extension_check_inversion(unsigned int flags, unsigned int known, struct message *message)
+{
+	unsigned int unknown = flags & ~known;
+
+	if (unknown)
+		return message_error(message, EINVAL, "unknown inversion flags 0x%x", unknown);
+	return 0;
 }

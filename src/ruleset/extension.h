@@ -153,3 +153,6 @@ bool extension_known(enum extension_kind kind, const char *name, uint8_t family)
 
 /* All that there are, one after the other, each revision by itself; NULL behind the last. */
 const struct extension *extension_at(size_t index);
+
+/* For check(): EINVAL, with the reason in @message, if any of the @flags is not @known. */
+int extension_check_inversion(unsigned int flags, unsigned int known, struct message *message);

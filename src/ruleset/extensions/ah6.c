@@ -2,18 +2,14 @@
 /* -m ah for IPv6 (net/ipv6/netfilter/ip6t_ah.c): the authentication header among the others. */
 #include "ruleset/extensions/extensions.h"
 
-#include <errno.h>
 #include <linux/netfilter_ipv6/ip6t_ah.h>
 
 static int check(const struct rule_context *context, const void *payload, struct message *message)
 {
 	const struct ip6t_ah *info = payload;
-	unsigned int unknown = info->invflags & ~IP6T_AH_INV_MASK;
 
 	(void)context;
-	if (unknown)
-		return message_error(message, EINVAL, "unknown inversion flags 0x%x", unknown);
-	return 0;
+	return extension_check_inversion(info->invflags, IP6T_AH_INV_MASK, message);
 }
 
 static void compile(const struct rule_context *context, const void *payload,

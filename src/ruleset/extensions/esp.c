@@ -5,7 +5,6 @@
  */
 #include "ruleset/extensions/extensions.h"
 
-#include <errno.h>
 #include <linux/netfilter/xt_esp.h>
 #include <linux/netfilter/xt_ipcomp.h>
 #include <linux/netfilter_ipv4/ipt_ah.h>
@@ -17,36 +16,28 @@
 #define AH_HEADER_SIZE  12
 #define AH_INDEX        4
 
-static int check_inversion(unsigned int flags, unsigned int known, struct message *message)
-{
-	if (flags & ~known)
-		return message_error(message, EINVAL, "unknown inversion flags 0x%x",
-				     flags & ~known);
-	return 0;
-}
-
 static int check_esp(const struct rule_context *context, const void *payload,
 		     struct message *message)
 {
 	(void)context;
-	return check_inversion(((const struct xt_esp *)payload)->invflags, XT_ESP_INV_MASK,
-			       message);
+	return extension_check_inversion(((const struct xt_esp *)payload)->invflags,
+					 XT_ESP_INV_MASK, message);
 }
 
 static int check_ah(const struct rule_context *context, const void *payload,
 		    struct message *message)
 {
 	(void)context;
-	return check_inversion(((const struct ipt_ah *)payload)->invflags, IPT_AH_INV_MASK,
-			       message);
+	return extension_check_inversion(((const struct ipt_ah *)payload)->invflags,
+					 IPT_AH_INV_MASK, message);
 }
 
 static int check_ipcomp(const struct rule_context *context, const void *payload,
 			struct message *message)
 {
 	(void)context;
-	return check_inversion(((const struct xt_ipcomp *)payload)->invflags, XT_IPCOMP_INV_MASK,
-			       message);
+	return extension_check_inversion(((const struct xt_ipcomp *)payload)->invflags,
+					 XT_IPCOMP_INV_MASK, message);
 }
 
 static void compile_esp(const struct rule_context *context, const void *payload,

@@ -2,18 +2,14 @@
 /* -m frag (net/ipv6/netfilter/ip6t_frag.c frag_mt6()): what is in the fragment header. */
 #include "ruleset/extensions/extensions.h"
 
-#include <errno.h>
 #include <linux/netfilter_ipv6/ip6t_frag.h>
 
 static int check(const struct rule_context *context, const void *payload, struct message *message)
 {
 	const struct ip6t_frag *fragment = payload;
-	unsigned int unknown = fragment->invflags & ~IP6T_FRAG_INV_MASK;
 
 	(void)context;
-	if (unknown)
-		return message_error(message, EINVAL, "unknown inversion flags 0x%x", unknown);
-	return 0;
+	return extension_check_inversion(fragment->invflags, IP6T_FRAG_INV_MASK, message);
 }
 
 static void compile(const struct rule_context *context, const void *payload,

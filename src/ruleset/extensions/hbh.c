@@ -11,11 +11,11 @@
 static int check(const struct rule_context *context, const void *payload, struct message *message)
 {
 	const struct ip6t_opts *options = payload;
-	unsigned int unknown = options->invflags & ~IP6T_OPTS_INV_MASK;
+	int r = extension_check_inversion(options->invflags, IP6T_OPTS_INV_MASK, message);
 
 	(void)context;
-	if (unknown)
-		return message_error(message, EINVAL, "unknown inversion flags 0x%x", unknown);
+	if (r < 0)
+		return r;
 	if (options->optsnr > IP6T_OPTS_OPTSNR)
 		return message_error(message, EINVAL, "%u options are more than %d",
 				     options->optsnr, IP6T_OPTS_OPTSNR);

@@ -5,7 +5,6 @@
  */
 #include "ruleset/extensions/extensions.h"
 
-#include <errno.h>
 #include <linux/netfilter_ipv4/ip_tables.h>
 #include <linux/netfilter_ipv6/ip6_tables.h>
 #include <netinet/in.h>
@@ -19,12 +18,9 @@ _Static_assert(sizeof(struct ipt_icmp) == sizeof(struct ip6t_icmp) && IPT_ICMP_I
 static int check(const struct rule_context *context, const void *payload, struct message *message)
 {
 	const struct ipt_icmp *icmp = payload;
-	unsigned int unknown = icmp->invflags & ~IPT_ICMP_INV;
 
 	(void)context;
-	if (unknown)
-		return message_error(message, EINVAL, "unknown inversion flags 0x%x", unknown);
-	return 0;
+	return extension_check_inversion(icmp->invflags, IPT_ICMP_INV, message);
 }
 
 static void compile(const struct rule_context *context, const void *payload,

@@ -2,19 +2,15 @@
 /* -p mh -m mh (net/ipv6/netfilter/ip6t_mh.c mh_mt6()): the type of a mobility header. */
 #include "ruleset/extensions/extensions.h"
 
-#include <errno.h>
 #include <linux/netfilter_ipv6/ip6t_mh.h>
 #include <netinet/in.h>
 
 static int check(const struct rule_context *context, const void *payload, struct message *message)
 {
 	const struct ip6t_mh *mobility = payload;
-	unsigned int unknown = mobility->invflags & ~IP6T_MH_INV_MASK;
 
 	(void)context;
-	if (unknown)
-		return message_error(message, EINVAL, "unknown inversion flags 0x%x", unknown);
-	return 0;
+	return extension_check_inversion(mobility->invflags, IP6T_MH_INV_MASK, message);
 }
 
 static void compile(const struct rule_context *context, const void *payload,

@@ -19,11 +19,11 @@ static int check_type(const struct ip6t_rt *routing, struct message *message)
 static int check(const struct rule_context *context, const void *payload, struct message *message)
 {
 	const struct ip6t_rt *routing = payload;
-	unsigned int unknown = routing->invflags & ~IP6T_RT_INV_MASK;
+	int r = extension_check_inversion(routing->invflags, IP6T_RT_INV_MASK, message);
 
 	(void)context;
-	if (unknown)
-		return message_error(message, EINVAL, "unknown inversion flags 0x%x", unknown);
+	if (r < 0)
+		return r;
 	if (routing->addrnr > IP6T_RT_HOPS)
 		return message_error(message, EINVAL, "%u addresses are more than %d",
 				     routing->addrnr, IP6T_RT_HOPS);

@@ -25,10 +25,7 @@ static int check(const struct rule_context *context, const void *payload, struct
 	if (info->mt_flags & ~IP6T_SRH_MASK)
 		return message_error(message, EINVAL, "unknown flags 0x%x",
 				     (unsigned int)(info->mt_flags & ~IP6T_SRH_MASK));
-	if (info->mt_invflags & ~IP6T_SRH_INV_MASK)
-		return message_error(message, EINVAL, "unknown inversion flags 0x%x",
-				     (unsigned int)(info->mt_invflags & ~IP6T_SRH_INV_MASK));
-	return 0;
+	return extension_check_inversion(info->mt_invflags, IP6T_SRH_INV_MASK, message);
 }
 
 static void copy_segment(struct residual_segment *to, const struct in6_addr *address,

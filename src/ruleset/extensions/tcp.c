@@ -2,19 +2,15 @@
 /* -p tcp -m tcp (net/netfilter/xt_tcpudp.c tcp_mt()): ports, flags, an option. */
 #include "ruleset/extensions/extensions.h"
 
-#include <errno.h>
 #include <linux/netfilter/xt_tcpudp.h>
 #include <netinet/in.h>
 
 static int check(const struct rule_context *context, const void *payload, struct message *message)
 {
 	const struct xt_tcp *tcp = payload;
-	unsigned int unknown = tcp->invflags & ~XT_TCP_INV_MASK;
 
 	(void)context;
-	if (unknown)
-		return message_error(message, EINVAL, "unknown inversion flags 0x%x", unknown);
-	return 0;
+	return extension_check_inversion(tcp->invflags, XT_TCP_INV_MASK, message);
 }
 
 /* A packet whose options cannot all be read is dropped before they are searched. */

@@ -2,19 +2,15 @@
 /* -p udp -m udp (net/netfilter/xt_tcpudp.c udp_mt()): ports. */
 #include "ruleset/extensions/extensions.h"
 
-#include <errno.h>
 #include <linux/netfilter/xt_tcpudp.h>
 #include <netinet/in.h>
 
 static int check(const struct rule_context *context, const void *payload, struct message *message)
 {
 	const struct xt_udp *udp = payload;
-	unsigned int unknown = udp->invflags & ~XT_UDP_INV_MASK;
 
 	(void)context;
-	if (unknown)
-		return message_error(message, EINVAL, "unknown inversion flags 0x%x", unknown);
-	return 0;
+	return extension_check_inversion(udp->invflags, XT_UDP_INV_MASK, message);
 }
 
 static void compile(const struct rule_context *context, const void *payload,
