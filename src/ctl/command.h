@@ -23,3 +23,14 @@ enum ctl_status ctl_usage(struct message *message, const char *format, ...)
 
 /* All of @file to the standard output. */
 enum ctl_status ctl_copy_out(FILE *file, struct message *message);
+
+/*
+ * For commands whose only option is --json: reads the options, after which optind is the number of
+ * the first argument, of which there may be @most. CTL_USAGE, with the reason in @message unless it
+ * is printed already.
+ */
+enum ctl_status ctl_read_arguments(int count, char **arguments, int most, bool *ret_as_json,
+				   struct message *message);
+
+/* What --json prints. */
+void ctl_print_json(const json_t *answer);

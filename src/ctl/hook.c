@@ -23,25 +23,18 @@ static enum ctl_status ask(const char *wanted, json_t **ret_answer, struct messa
 
 enum ctl_status hook_run(int count, char **arguments, struct message *message)
 {
-	static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
 	enum ctl_status status;
-	bool as_json = false;
 	json_t *answer;
-	int option;
+	bool as_json;
 
-	while ((option = getopt_long(count, arguments, "", options, NULL)) != -1) {
-		if (option != 'j')
-			return CTL_USAGE;
-		as_json = true;
-	}
-	if (optind + 1 < count)
-		return ctl_usage(message, "unexpected argument '%s'", arguments[optind + 1]);
+	status = ctl_read_arguments(count, arguments, 1, &as_json, message);
+	if (status != CTL_DONE)
+		return status;
 	status = ask(optind < count ? arguments[optind] : NULL, &answer, message);
 	if (status != CTL_DONE)
 		return status;
 	if (as_json) {
-		json_dumpf(answer, stdout, JSON_INDENT(2));
-		puts("");
+		ctl_print_json(answer);
 	} else {
 		const char *hook = json_string_value(json_object_get(answer, "hook"));
 

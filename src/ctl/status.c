@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "common/cleanup.h"
 #include "ctl/command.h"
-
-#include <getopt.h>
 
 static long long number(const json_t *object, const char *name)
 {
@@ -64,29 +61,21 @@ static void print_status(const json_t *status)
 
 enum ctl_status status_run(int count, char **arguments, struct message *message)
 {
-	static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
 	const struct ctl_request request = {.method = "GET", .path = "/v1/status"};
 	enum ctl_status status;
-	bool as_json = false;
 	json_t *answer;
-	int option;
+	bool as_json;
 
-	while ((option = getopt_long(count, arguments, "", options, NULL)) != -1) {
-		if (option != 'j')
-			return CTL_USAGE;
-		as_json = true;
-	}
-	if (optind < count)
-		return ctl_usage(message, "unexpected argument '%s'", arguments[optind]);
+	status = ctl_read_arguments(count, arguments, 0, &as_json, message);
+	if (status != CTL_DONE)
+		return status;
 	status = ctl_ask_json(&request, &answer, message);
 	if (status != CTL_DONE)
 		return status;
-	if (as_json) {
-		json_dumpf(answer, stdout, JSON_INDENT(2));
-		puts("");
-	} else {
+	if (as_json)
+		ctl_print_json(answer);
+	else
 		print_status(answer);
-	}
 	json_decref(answer);
 	return CTL_DONE;
 }
