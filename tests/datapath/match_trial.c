@@ -112,7 +112,7 @@ static enum trial_outcome outcome_of(bool accepted, bool counted)
 	return counted ? TRIAL_DOOMED : TRIAL_HOTDROP;
 }
 
-void trial_run(struct filter *filter, const struct trial *trial)
+static void run_trial(struct filter *filter, const struct trial *trial)
 {
 	static const char *const names[] = {"no match", "match", "hotdrop", "match and hotdrop"};
 	_Alignas(8) uint8_t payload[TRIAL_MAX_PAYLOAD];
@@ -150,4 +150,25 @@ void trial_run(struct filter *filter, const struct trial *trial)
 	}
 	assert_int_equal(seen & trial->outcomes, trial->outcomes);
 	filter_reset((void **)&filter);
+}
+
+/* cmocka hands a test nothing but the filter. */
+static const struct trial *all_trials;
+static size_t n_trials;
+
+static void test_each_match(void **state)
+{
+	for (size_t i = 0; i < n_trials; i++)
+		run_trial(*state, &all_trials[i]);
+}
+
+int trial_main(const struct trial *trials, size_t n)
+{
+	const struct CMUnitTest tests[] = {
+		filter_test(test_each_match),
+	};
+
+	all_trials = trials;
+	n_trials = n;
+	return cmocka_run_group_tests(tests, filter_set_up, filter_tear_down);
 }

@@ -43,8 +43,8 @@ struct trial {
 /* The payload has at most this size. */
 #define TRIAL_MAX_PAYLOAD 2048
 
-/* Runs all of it for the family that the test is built for. */
-void trial_run(struct filter *filter, const struct trial *trial);
+/* Runs them all, for the family that the test is built for. Returns what main() is to return. */
+int trial_main(const struct trial *trials, size_t n);
 
 /* The bytes from @offset on, if the packet has @size of them; else NULL. skb_header_pointer() */
 const uint8_t *trial_bytes(const struct trial_packet *packet, uint32_t offset, uint32_t size);

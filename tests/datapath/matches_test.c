@@ -17,11 +17,7 @@
 #include <linux/netfilter/xt_tcpmss.h>
 #include <linux/netfilter_ipv4/ipt_ah.h>
 #include <linux/netfilter_ipv6/ip6t_ah.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
-
-#include <cmocka.h>
 
 #define IS_IPV6 (TEST_FAMILY == NFPROTO_IPV6)
 
@@ -564,17 +560,7 @@ static const struct trial trials[] = {
 	 judge_dccp, DROPS | 1u << TRIAL_DOOMED},
 };
 
-static void test_each_match(void **state)
-{
-	for (size_t i = 0; i < sizeof(trials) / sizeof(trials[0]); i++)
-		trial_run(*state, &trials[i]);
-}
-
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		filter_test(test_each_match),
-	};
-
-	return cmocka_run_group_tests(tests, filter_set_up, filter_tear_down);
+	return trial_main(trials, sizeof(trials) / sizeof(trials[0]));
 }

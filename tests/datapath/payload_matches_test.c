@@ -11,12 +11,8 @@
 #include <linux/netfilter/xt_u32.h>
 #include <linux/netfilter_ipv6/ip6t_ah.h>
 #include <linux/netfilter_ipv6/ip6t_srh.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <time.h>
-
-#include <cmocka.h>
 
 #define SOMETIMES (1u << TRIAL_MATCH | 1u << TRIAL_NO_MATCH)
 
@@ -405,17 +401,7 @@ static const struct trial trials[] = {
 #endif
 };
 
-static void test_each_match(void **state)
-{
-	for (size_t i = 0; i < sizeof(trials) / sizeof(trials[0]); i++)
-		trial_run(*state, &trials[i]);
-}
-
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		filter_test(test_each_match),
-	};
-
-	return cmocka_run_group_tests(tests, filter_set_up, filter_tear_down);
+	return trial_main(trials, sizeof(trials) / sizeof(trials[0]));
 }
