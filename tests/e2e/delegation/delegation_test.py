@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
-import paths  # noqa: F401
+sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "hooks"))
 from firewall import COMMANDS, command
 from netfilter_netlink import ACCEPT, DROP, LOG, QUEUE, Listener
 from packets import ACK, FIN, ICMP, ICMPV6, RST, SYN, TCP, UDP, icmp, icmpv6, ipv4, tcp, udp

@@ -4,7 +4,6 @@
 import struct
 from dataclasses import dataclass, field
 
-import paths  # noqa: F401
 from firewall import Daemon, Filter
 from network import Namespace, Row
 from packets import ICMP, ICMPV6, ethernet, icmp, icmpv6

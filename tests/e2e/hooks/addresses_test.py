@@ -14,6 +14,7 @@ import unittest
 
 from firewall import Daemon, Filter
 from network import Row, die_with_parent, wait_until
+from on_devices import OnDevices
 from packets import UDP, ethernet, udp
 from packets_ipv6 import ip_packet
 
@@ -42,7 +43,7 @@ def frame(family: int, destination: str, port: int, number: int = 0) -> bytes:
     return ethernet(addresses[:6], addresses[6:], 0x0800 if family == 4 else 0x86dd, packet)
 
 
-class AddressesTest(unittest.TestCase):
+class AddressesTest(OnDevices, unittest.TestCase):
     def setUp(self) -> None:
         self.row = Row()
         self.addCleanup(self.row.close)
@@ -201,12 +202,6 @@ class AddressesTest(unittest.TestCase):
                 address = f"{SECONDARY[family]}/{LENGTHS[family]}"
                 self.change(f"-{family} addr add {address} dev lo")
                 self.change(f"-{family} addr del {address} dev lo")
-
-    def test_xdp(self) -> None:
-        self.check("xdp")
-
-    def test_tc(self) -> None:
-        self.check("tc")
 
 
 if __name__ == "__main__":

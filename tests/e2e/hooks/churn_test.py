@@ -15,6 +15,7 @@ import unittest
 
 from firewall import Daemon, Filter
 from network import Namespace, Row, die_with_parent, wait_until
+from on_devices import OnDevices
 from packets import UDP, ethernet, udp
 from packets_ipv6 import ip_packet
 
@@ -72,7 +73,7 @@ def flood() -> None:
         time.sleep(PAUSE)
 
 
-class ChurnTest(unittest.TestCase):
+class ChurnTest(OnDevices, unittest.TestCase):
     def setUp(self) -> None:
         self.row = Row()
         self.addCleanup(self.row.close)
@@ -208,12 +209,6 @@ class ChurnTest(unittest.TestCase):
         wait_until(lambda: daemon.descriptors() == descriptors, "no descriptor is left")
         self.assertLess(daemon.memory(), memory + GROWTH)
         self.assertEqual(daemon.stop(), "")
-
-    def test_xdp(self) -> None:
-        self.check("xdp")
-
-    def test_tc(self) -> None:
-        self.check("tc")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import unittest
 from connection import CLIENT, FIREWALL, PORT, SERVER, Peers
 from firewall import Daemon, Filter
 from network import Row
+from on_devices import OnDevices
 from packets import ACK, SYN, TCP, ethernet, tcp
 from packets_ipv6 import ip_packet
 
@@ -39,7 +40,7 @@ def rules(family: int) -> list[str]:
     return lines
 
 
-class FloodTest(unittest.TestCase):
+class FloodTest(OnDevices, unittest.TestCase):
     def setUp(self) -> None:
         seed = int(os.environ.get("BPF_IPTABLES_SEED", random.randrange(1 << 32)))
         print(f"seed {seed}", flush=True)
@@ -114,12 +115,6 @@ class FloodTest(unittest.TestCase):
                 elif "ESTABLISHED" not in text:
                     self.assertEqual(packets, 0, text)
         self.assertEqual(accepted, FLOOD)
-
-    def test_xdp(self) -> None:
-        self.check("xdp")
-
-    def test_tc(self) -> None:
-        self.check("tc")
 
 
 if __name__ == "__main__":

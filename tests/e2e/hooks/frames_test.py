@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from firewall import Daemon, Filter
 from network import PATIENCE, Namespace, Row, die_with_parent, wait_until
+from on_devices import OnDevices
 from packets import UDP, ethernet, udp
 from packets_ipv6 import ip_packet
 
@@ -232,7 +233,7 @@ for address in sys.argv[2:]:
 TRANSFERRED = 3000000
 
 
-class FramesTest(unittest.TestCase):
+class FramesTest(OnDevices, unittest.TestCase):
     maxDiff = None
     reference: Side
 
@@ -320,12 +321,6 @@ class FramesTest(unittest.TestCase):
                 headers = {4: 52, 6: 72}[family]  # with a timestamp
                 self.assertGreaterEqual(got[rule][0], packets)
                 self.assertEqual(got[rule][1] - headers * got[rule][0], size - headers * packets)
-
-    def test_xdp(self) -> None:
-        self.check("xdp")
-
-    def test_tc(self) -> None:
-        self.check("tc")
 
 
 if __name__ == "__main__":

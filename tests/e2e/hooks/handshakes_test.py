@@ -11,6 +11,7 @@ from typing import Callable
 from firewall import HOOKS, Daemon
 from conversation import STRANGER, WAYS, Stage, Talk, Way
 from network import Row, wait_until
+from on_devices import OnDevices
 from packets import TCP
 from packets_ipv6 import HOP_BY_HOP, assemble, options_extension
 
@@ -212,7 +213,7 @@ class Reference:
         return self.results[key]
 
 
-class HandshakesTest(unittest.TestCase):
+class HandshakesTest(OnDevices, unittest.TestCase):
     maxDiff = None
     reference: Reference
 
@@ -263,12 +264,6 @@ class HandshakesTest(unittest.TestCase):
         # The reference has both hooks' conversations.
         self.check_assured(stage, number + 1 + HOOKS.index(hook))
         self.assertEqual(daemon.stop(), "")
-
-    def test_xdp(self) -> None:
-        self.check("xdp")
-
-    def test_tc(self) -> None:
-        self.check("tc")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import unittest
 
 from firewall import COMMANDS, Daemon, Filter, command
 from network import Namespace, Row, build, die_with_parent, wait_until
+from on_devices import OnDevices
 
 RULES = {
     4: """*filter
@@ -166,7 +167,7 @@ def play(network: Network, ours: bool) -> tuple[list[str], dict[int, str]]:
     return network.traffic(), {family: rules.save(family) for family in COMMANDS}
 
 
-class Hooks(unittest.TestCase):
+class Hooks(OnDevices, unittest.TestCase):
     maxDiff = None
 
     def network(self) -> Network:
@@ -179,7 +180,7 @@ class Hooks(unittest.TestCase):
         self.addCleanup(daemon.close)
         return daemon
 
-    def compare(self, hook: str) -> None:
+    def check(self, hook: str) -> None:
         reference, ours = self.network(), self.network()
         daemon = self.daemon(ours, hook)
         expected = play(reference, ours=False)
@@ -191,12 +192,6 @@ class Hooks(unittest.TestCase):
         self.assertEqual(daemon.stop(), "")
         # Nothing is left: what was dropped passes.
         self.assertIn("HELLO", ours.talk(ours.client, "udp,10.2.0.2,7001"))
-
-    def test_xdp(self) -> None:
-        self.compare("xdp")
-
-    def test_tc(self) -> None:
-        self.compare("tc")
 
     def test_a_sender_cannot_get_past_by_a_wrong_length(self) -> None:
         network = self.network()

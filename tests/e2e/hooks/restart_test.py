@@ -14,6 +14,7 @@ from pathlib import Path
 from connection import PORT, Connection, Peers
 from firewall import Daemon, Filter
 from network import Row, wait_until
+from on_devices import OnDevices
 
 SO_NETNS_COOKIE = 71
 KINDS = ("link", "prog", "map")
@@ -28,7 +29,7 @@ def rules(chain: str) -> list[str]:
             f"-A {chain} -p tcp --sport {PORT} -m conntrack --ctstate NEW"]
 
 
-class RestartTest(unittest.TestCase):
+class RestartTest(OnDevices, unittest.TestCase):
     maxDiff = None
 
     def setUp(self) -> None:
@@ -127,12 +128,6 @@ class RestartTest(unittest.TestCase):
             self.assertEqual(counted(family, chain, f"--dport {PORT} -m conntrack"), 1)
             self.assertEqual(counted(family, chain, "--tcp-flags"), 0)
             self.assertGreater(counted(family, chain, "ESTABLISHED"), 0)
-
-    def test_xdp(self) -> None:
-        self.check("xdp")
-
-    def test_tc(self) -> None:
-        self.check("tc")
 
 
 if __name__ == "__main__":
