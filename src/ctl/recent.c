@@ -84,12 +84,10 @@ enum ctl_status recent_run(int count, char **arguments, struct message *message)
 	status = ask(name, command, &answer, message);
 	if (status != CTL_DONE)
 		return status;
-	if (as_json) {
-		json_dumpf(answer, stdout, JSON_INDENT(2));
-		puts("");
-	} else {
+	if (as_json)
+		ctl_print_json(answer);
+	else
 		print_answer(answer, command[0]);
-	}
 	json_decref(answer);
 	return CTL_DONE;
 }

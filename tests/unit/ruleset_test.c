@@ -496,7 +496,8 @@ static void unknown_extensions_are_named(void **state)
 	assert_refused(table, ENOENT, "filter OUTPUT rule 1: match \"unknown\" is not supported");
 	strcpy(match_of(table_entry(table->replace, OUTPUT_RULE))->u.user.name, "rpfilter");
 	assert_refused(table, ENOENT,
-		       "match \"rpfilter\" is not supported: it is for the tables raw and mangle, in front "
+		       "match \"rpfilter\" is not supported: it is for the tables raw and mangle, "
+		       "in front "
 		       "of routing");
 	strcpy(match_of(table_entry(table->replace, OUTPUT_RULE))->u.user.name, "comment");
 
