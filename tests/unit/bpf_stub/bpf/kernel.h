@@ -10,6 +10,7 @@
 #include <linux/in6.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct skb_ext {
 	__u8 offset[2];
@@ -40,12 +41,18 @@ struct bpf_nf_ctx {
 
 INLINE __u64 kernel_word(const void *address)
 {
-	return *(const __u64 *)address;
+	__u64 word;
+
+	memcpy(&word, address, sizeof(word));
+	return word;
 }
 
 INLINE __u32 kernel_number(const void *address)
 {
-	return *(const __u32 *)address;
+	__u32 number;
+
+	memcpy(&number, address, sizeof(number));
+	return number;
 }
 
 INLINE __u64 packet_route(const struct sk_buff *skb)
