@@ -73,6 +73,8 @@ class Oracle:
         if differences and not self.is_confirmed(case):
             self.note_unsteady(case, differences)
             differences = []
+        if not differences and "error" in reference:
+            differences = [reference["error"]]
         if not differences and reference["restore"]["status"] and case.steps:
             differences = [f"no side loads the ruleset: {reference['restore']['stderr']}"]
         if not differences:

@@ -205,8 +205,8 @@ def describe(packet: bytes) -> str:
 def blank_random_parts(packet: bytearray, *, sequences: bool) -> None:
     """
     What the kernel chooses at random or by the clock: IPv4's identification (and so its checksum),
-    that of IPv6's fragments, also where an error quotes them, a timestamp reply's times, and if
-    @sequences TCP's sequence numbers.
+    that of IPv6's fragments, a timestamp reply's times, and if @sequences TCP's sequence numbers;
+    also where an error quotes them.
     """
     if version(packet) == 4:
         packet[4:6] = packet[10:12] = b"\0\0"
@@ -215,6 +215,8 @@ def blank_random_parts(packet: bytearray, *, sequences: bool) -> None:
     if is_later_fragment(packet):
         return
     protocol, start = transport_of(packet)
+    if sequences and is_error(protocol, packet[start:]):
+        blank_quoted_sequences(packet, start)
     if protocol == ICMP and packet[start:start + 1] == b"\x0e":
         packet[start + 2:start + 20] = b"\0" * len(packet[start + 2:start + 20])
     if protocol == TCP and sequences and len(packet) >= start + 18:
@@ -222,14 +224,31 @@ def blank_random_parts(packet: bytearray, *, sequences: bool) -> None:
         packet[start + 16:start + 18] = b"\0\0"
 
 
+def is_error(protocol: int, message: bytes | bytearray) -> bool:
+    if protocol == ICMP:
+        return message[:1] in (b"\x03", b"\x04", b"\x0b", b"\x0c")
+    return protocol == ICMPV6 and message[:1] < b"\x80"
+
+
+def blank_quoted_sequences(packet: bytearray, start: int) -> None:
+    quoted = packet[start + 8:]
+    if len(quoted) < HEADER_LENGTH or version(quoted) not in (4, 6) or is_later_fragment(quoted):
+        return
+    protocol, transport = transport_of(quoted)
+    if protocol == TCP and len(quoted) >= transport + 18:
+        quoted[transport + 4:transport + 12] = b"\0" * 8
+        quoted[transport + 16:transport + 18] = b"\0\0"
+        packet[start + 2:start + 4] = b"\0\0"
+        packet[start + 8:] = quoted
+
+
 def blank_fragment_identification(packet: bytearray) -> None:
     layout = layout_of(packet)
     if layout.fragment is not None:
         packet[layout.fragment + 4:layout.fragment + 8] = b"\0" * 4
     quoted = layout.start + 8
-    is_error = layout.protocol == ICMPV6 and not layout.offset and \
-        packet[layout.start:layout.start + 1] < b"\x80"
-    if is_error and len(packet) >= quoted + HEADER_LENGTH and packet[quoted] >> 4 == 6:
+    quotes = not layout.offset and is_error(layout.protocol, packet[layout.start:])
+    if quotes and len(packet) >= quoted + HEADER_LENGTH and packet[quoted] >> 4 == 6:
         inner = packet[quoted:]
         blank_fragment_identification(inner)
         if inner != packet[quoted:]:

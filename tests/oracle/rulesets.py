@@ -12,6 +12,7 @@ from random import Random
 
 from addresses import Family, packed, unpacked
 from byte_matches import ByteMatches
+from kernel_matches import KernelMatches
 from stateful import stateful_match
 
 BASE_CHAINS = ("INPUT", "FORWARD", "OUTPUT")
@@ -75,6 +76,10 @@ class Generator:
         self.ports = random.sample(PORTS, 4) + [random.randrange(65536) for _ in range(2)]
         self.conntrack = random.random() < 0.6
         self.stateful = random.random() < 0.3
+        # Rules about what only the kernel knows, and rules whose targets are the kernel's.
+        self.knowing = random.random() < 0.25
+        self.rejecting = random.random() < 0.15
+        self.kernel = KernelMatches(random, self.family.version)
         self.nat = Nat()
 
     def chance(self, probability: float) -> bool:
@@ -97,7 +102,10 @@ class Generator:
     def ruleset(self, only_filter: bool) -> Ruleset:
         tables = {}
         others = self.conntrack and not only_filter
-        self.stateful = self.stateful and not only_filter
+        if only_filter:
+            self.stateful = self.knowing = self.rejecting = False
+        if self.knowing and self.chance(0.6):
+            tables["mangle"] = self.kernel.mangle_table(self.hosts)
         if others and self.chance(0.12):
             tables["raw"] = self._raw_table()
         if others and self.chance(0.25):
@@ -192,7 +200,10 @@ class Generator:
         self.random.shuffle(matches)
         parts += matches
         later = chains[chains.index(chain) + 1:] if chain in chains else chains
-        parts.append(self._target(later, specific=len(" ".join(parts).split()) > 4))
+        if self.rejecting and self.chance(0.1):
+            parts.append(self.kernel.target(protocol.removeprefix("-p ")))
+        else:
+            parts.append(self._target(later, specific=len(" ".join(parts).split()) > 4))
         return " ".join(["-A", chain, *filter(None, parts)])
 
     def _target(self, later: list[str], specific: bool) -> str:
@@ -270,6 +281,8 @@ class Generator:
             matches.append(f"-m state {self.maybe_not()}--state {states}")
         if self.stateful and self.chance(0.2):
             matches.append(stateful_match(self.random, self.family.version))
+        if self.knowing and self.chance(0.2):
+            matches.append(self.kernel.match(chain, self.conntrack))
         if self.chance(0.08):
             matches.append(f"-m comment --comment {self._comment()}")
         return matches

@@ -31,6 +31,7 @@ DAEMON_SECONDS = 60  # programs for devices take some to load
 COMMAND_SECONDS = 300
 TABLE_CHAINS = {
     "filter": ("INPUT", "FORWARD", "OUTPUT"),
+    "mangle": ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"),
     "nat": ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"),
     "raw": ("PREROUTING", "OUTPUT"),
 }
