@@ -14,6 +14,8 @@
 #define TABLE_NAME "bpf-iptables-targets"
 #define COMMENT    "bpf-iptablesd: what its rules delegate to the kernel"
 
+#define HELD_CHAIN "unreached"
+
 #define MAX_ACTIONS (1u << DOCKET_BITS)
 
 #define MATCH_BPF_REVISION 1
@@ -397,6 +399,33 @@ static void plant_front(struct planting *planting, uint32_t hook, const char *na
 		remove_front(planting, name);
 }
 
+/* What the kernel is to hold for rules that no packet can get to: no hook leads here. */
+static void plant_held(struct planting *planting, const struct delegated_list *list)
+{
+	struct nft_rule rule;
+
+	for (uint32_t i = list->first; list->items && i < list->end; i++) {
+		struct delegated *item = &list->items[i];
+
+		if (!item->extension || item->context.hooks)
+			continue;
+		item->change = planting->transaction.sequence;
+		nft_begin_rule(&planting->transaction, HELD_CHAIN, &rule);
+		put_extension(&rule, item);
+		put_protocol(&rule, item);
+		nft_end_rule(&rule);
+	}
+}
+
+static void plant_all_held(struct planting *planting)
+{
+	if (!planting->chains->published)
+		nft_new_chain(&planting->transaction, HELD_CHAIN);
+	nft_flush_chain(&planting->transaction, HELD_CHAIN);
+	plant_held(planting, &planting->chains->actions);
+	plant_held(planting, &planting->chains->conditions);
+}
+
 /* First all rules, which name other chains, then the chains. */
 static void uproot(struct planting *planting)
 {
@@ -445,6 +474,7 @@ static void plant_all(struct planting *planting, bool in_front)
 		plant_hook(planting, hooks[i].number, hooks[i].name);
 		plant_front(planting, hooks[i].number, hooks[i].name, in_front);
 	}
+	plant_all_held(planting);
 	uproot(planting);
 	planting->transaction.failed |= planting->failed;
 }

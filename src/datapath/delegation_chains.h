@@ -2,11 +2,12 @@
 /*
  * The chains of one family that find out and do what is delegated. For each hook:
  *
- *	chain input-before { type filter hook input priority ...; docket_begin: goto
- *input-conditions } chain input-conditions { docket_step, set ...: docket_note
+ *	chain input-before { type filter hook input ...; docket_begin: goto input-conditions }
+ *	chain input-conditions {
+ *		docket_step, set ...: docket_note
  *		... (for each condition, in the order of their numbers)
  *	}
- *	chain input { type filter hook input priority ...; docket_present: goto input-docket }
+ *	chain input { type filter hook input ...; docket_present: goto input-docket }
  *	chain input-docket {
  *		docket_done: accept
  *		jump input-actions
@@ -17,10 +18,14 @@
  *	chain input-1-0 { LOG ... }
  *	chain input-1-1 { docket_last: reject ... }
  *
- * where all words with docket_ are programs of bpf/docket.bpf.c. The actions are a tree, which
- *finds one by the bits of its number. The chains behind the hook are there as long as anything is
- * delegated: a packet that has passed the hook always meets them. Those in front are there as long
- *as there are conditions.
+ * and for rules that no packet can get to, if the kernel holds something for them:
+ *
+ *	chain unreached { set ... }
+ *
+ * All words with docket_ are programs of bpf/docket.bpf.c. The actions are a tree, which finds one
+ * by the bits of its number. The chains behind the hook are there as long as anything is delegated:
+ * a packet that has passed the hook always meets them. Those in front are there as long as there
+ * are conditions.
  */
 #pragma once
 

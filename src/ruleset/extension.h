@@ -100,6 +100,11 @@ struct extension {
 	uint32_t services; /* enum kernel_service: what else the kernel has to do for it */
 	bool needs_skb;    /* looks at what is known at netfilter's hooks only */
 	enum extension_delegation delegation;
+	/*
+	 * The kernel keeps something for each rule with it, be it that no packet gets there: a set
+	 * that is not to be destroyed, say.
+	 */
+	bool holds;
 	uint32_t changes;  /* SUBJECT_BIT()s */
 	uint32_t observes; /* SUBJECT_BIT()s */
 	enum extension_state state;
@@ -139,6 +144,9 @@ struct extension {
 	 * there is an effect on them. May be NULL.
 	 */
 	void (*observe)(void *payload, enum match_effect *ret_effect, bool *ret_inverted);
+
+	/* Those of @changes that are changed with this payload. NULL: all. */
+	uint32_t (*changed)(const void *payload);
 
 	/* Is the match delegated with this payload? Else it is compiled. NULL: with any. */
 	bool (*delegates)(const struct rule_context *context, const void *payload);

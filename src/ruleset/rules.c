@@ -196,13 +196,15 @@ static int add_delegate(struct checker *checker, const struct extension *extensi
 }
 
 static void note_subjects(struct checker *checker, const struct extension *extension,
-			  uint32_t hooks)
+			  const void *payload, uint32_t hooks)
 {
+	uint32_t changes = extension->changed ? extension->changed(payload) : extension->changes;
+
 	for (int hook = 0; hook < NF_INET_NUMHOOKS; hook++) {
 		for (int subject = 0; subject < SUBJECTS && hooks & HOOK_BIT(hook); subject++) {
 			struct encounter *encounter = &checker->encounters[hook][subject];
 
-			if (extension->changes & SUBJECT_BIT(subject))
+			if (changes & SUBJECT_BIT(subject))
 				encounter->changes = extension;
 			if (extension->observes & SUBJECT_BIT(subject))
 				encounter->observes = extension;
@@ -236,6 +238,12 @@ static int check_encounters(const struct checker *checker)
 	return 0;
 }
 
+/* Can a packet get to the rule, or does the kernel hold something for it nevertheless? */
+static bool is_wanted(const struct extension *extension, const struct rule_context *context)
+{
+	return context->hooks || extension->holds;
+}
+
 static bool is_condition(const struct extension *extension, const struct rule_context *context,
 			 const void *payload)
 {
@@ -266,19 +274,18 @@ static int check_extension(struct checker *checker, uint32_t index,
 		checker->ruleset->skb_match_entry = index;
 	}
 	if (extension->changes | extension->observes)
-		note_subjects(checker, extension, context->hooks);
+		note_subjects(checker, extension, reference->payload, context->hooks);
 	if (extension->clock)
 		checker->ruleset->clock = true;
 	if (extension->state)
 		checker->ruleset->n_states++;
-	if (context->hooks && is_condition(extension, context, reference->payload)) {
+	if (is_wanted(extension, context) && is_condition(extension, context, reference->payload)) {
 		r = add_delegate(checker, extension, context, reference->payload);
 		return r < 0 ? r : 0;
 	}
 	return 0;
 }
 
-/* What rules delegate to the kernel is noted, if a packet can get to them. */
 static int note_delegate(struct checker *checker, uint32_t index,
 			 const struct rule_context *context)
 {
@@ -289,7 +296,7 @@ static int note_delegate(struct checker *checker, uint32_t index,
 			       checker->family->number);
 	int number;
 
-	if (!extension->delegation || !context->hooks)
+	if (!extension->delegation || !is_wanted(extension, context))
 		return 0;
 	number = add_delegate(checker, extension, context, target->data);
 	if (number < 0)
@@ -383,7 +390,7 @@ int ruleset_check_rules(struct ruleset *ruleset, struct message *message)
 	return r < 0 ? r : check_heads(&checker);
 }
 
-/* A rule that no packet can get to has nothing delegated. */
+/* A rule that no packet can get to need not have anything delegated. */
 static void compile_condition(const struct ruleset *ruleset, const struct extension *extension,
 			      const struct rule_context *context, const void *payload,
 			      struct predicate *predicate)

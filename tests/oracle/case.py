@@ -18,6 +18,7 @@ class Case:
     family: int = field(default=4, kw_only=True)
     # Of the other family, whose ruleset is there at the same time.
     other_tables: dict[str, str] = field(default_factory=dict, kw_only=True)
+    sets: list[str] = field(default_factory=list, kw_only=True)  # what ipset restore is told
 
     def with_steps(self, steps: list[dict]) -> "Case":
         return replace(self, steps=steps)
@@ -29,7 +30,7 @@ class Case:
         """Texts as lists of lines: a reproduction is meant to be read."""
         return json.dumps({
             "name": self.name, "explanation": self.explanation, "family": self.family,
-            "interfaces": self.interfaces, "local": self.local,
+            "interfaces": self.interfaces, "local": self.local, "sets": self.sets,
             "tables": {table: text.splitlines() for table, text in self.tables.items()},
             "other_tables": {table: text.splitlines() for table, text in self.other_tables.items()},
             "steps": self.steps}, indent=1)
@@ -42,9 +43,9 @@ class Case:
             for key in ("tables", "other_tables"))
         return cls(value["name"], tables, value["steps"], value["interfaces"],
                    value["local"], value.get("explanation", []), family=value.get("family", 4),
-                   other_tables=other_tables)
+                   other_tables=other_tables, sets=value.get("sets", []))
 
     def message(self, salt: int) -> dict:
         return {"family": self.family, "tables": self.tables, "other_tables": self.other_tables,
                 "steps": self.steps, "interfaces": self.interfaces, "local": self.local,
-                "salt": salt}
+                "sets": self.sets, "salt": salt}

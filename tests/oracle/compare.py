@@ -27,6 +27,10 @@ def compare(case: Case, reference: dict, ours: dict) -> list[str]:
     for kind in ("save", "other_save"):
         if kind in reference:
             differences += compare_saved(kind, reference[kind], ours[kind])
+    if reference.get("sets") != ours.get("sets"):
+        unlike = unlike_lines(reference.get("sets", []), ours.get("sets", []))
+        differences += [f"sets: reference {first}, ours {second}"
+                        for _, first, second in unlike[:LINES_SHOWN]]
     return differences + compare_traffic(case, reference, ours)
 
 

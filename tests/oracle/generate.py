@@ -74,10 +74,11 @@ def random_case(seed: str, family: int, *, disturbances: bool = True,
     steps = traffic_for(random, family, ruleset, interfaces, MAXIMUM_STEPS)
     if random.random() < 0.5:
         steps = with_repetitions(random, steps)
-    case = Case(seed, ruleset.tables, steps, interfaces, family=family)
+    case = Case(seed, ruleset.tables, steps, interfaces, family=family, sets=ruleset.sets)
     if both_families:
         other = random_ruleset(random, 10 - family, interfaces, only_filter)
         case.other_tables = other.tables
+        case.sets = case.sets + other.sets
         case.steps = interleaved(random, steps, traffic_for(random, 10 - family, other, interfaces,
                                                             MAXIMUM_STEPS_OF_OTHER))
     extra: list[dict] = []

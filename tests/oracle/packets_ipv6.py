@@ -15,6 +15,7 @@ from packets import (AH, ESP, ICMP, ICMPV6, PROTOCOL_NAMES, TCP, describe_ipv4, 
 
 HOP_BY_HOP, ROUTING, FRAGMENT, NO_NEXT, DESTINATION, MOBILITY = 0, 43, 44, 59, 60, 135
 HEADER_LENGTH = 40
+SHORTEST_QUOTED = 28  # of IPv4, with as much as every error quotes
 MORE_FRAGMENTS = 1
 EXTENSION_NAMES = {HOP_BY_HOP: "hop-by-hop", ROUTING: "routing", FRAGMENT: "fragment", AH: "ah",
                    DESTINATION: "destination options", MOBILITY: "mobility", NO_NEXT: "none",
@@ -215,8 +216,8 @@ def blank_random_parts(packet: bytearray, *, sequences: bool) -> None:
     if is_later_fragment(packet):
         return
     protocol, start = transport_of(packet)
-    if sequences and is_error(protocol, packet[start:]):
-        blank_quoted_sequences(packet, start)
+    if is_error(protocol, packet[start:]):
+        blank_quoted(packet, start, sequences)
     if protocol == ICMP and packet[start:start + 1] == b"\x0e":
         packet[start + 2:start + 20] = b"\0" * len(packet[start + 2:start + 20])
     if protocol == TCP and sequences and len(packet) >= start + 18:
@@ -230,16 +231,21 @@ def is_error(protocol: int, message: bytes | bytearray) -> bool:
     return protocol == ICMPV6 and message[:1] < b"\x80"
 
 
-def blank_quoted_sequences(packet: bytearray, start: int) -> None:
+def blank_quoted(packet: bytearray, start: int, sequences: bool) -> None:
+    """The same in what the error at @start quotes, but for the identification of fragments."""
     quoted = packet[start + 8:]
-    if len(quoted) < HEADER_LENGTH or version(quoted) not in (4, 6) or is_later_fragment(quoted):
+    if len(quoted) < SHORTEST_QUOTED or version(quoted) not in (4, 6):
         return
-    protocol, transport = transport_of(quoted)
-    if protocol == TCP and len(quoted) >= transport + 18:
-        quoted[transport + 4:transport + 12] = b"\0" * 8
-        quoted[transport + 16:transport + 18] = b"\0\0"
-        packet[start + 2:start + 4] = b"\0\0"
+    if version(quoted) == 4:
+        quoted[4:6] = quoted[10:12] = b"\0\0"
+    if sequences and not is_later_fragment(quoted):
+        protocol, transport = transport_of(quoted)
+        if protocol == TCP and len(quoted) >= transport + 18:
+            quoted[transport + 4:transport + 12] = b"\0" * 8
+            quoted[transport + 16:transport + 18] = b"\0\0"
+    if quoted != packet[start + 8:]:
         packet[start + 8:] = quoted
+        packet[start + 2:start + 4] = b"\0\0"
 
 
 def blank_fragment_identification(packet: bytearray) -> None:

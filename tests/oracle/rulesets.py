@@ -12,7 +12,8 @@ from random import Random
 
 from addresses import Family, packed, unpacked
 from byte_matches import ByteMatches
-from kernel_matches import KernelMatches
+from kernel_matches import ESTIMATOR, KernelMatches
+from kernel_sets import KernelSets
 from stateful import stateful_match
 
 BASE_CHAINS = ("INPUT", "FORWARD", "OUTPUT")
@@ -45,6 +46,7 @@ class Ruleset:
     tables: dict[str, str]
     hosts: list[str]
     nat: Nat
+    sets: list[str] = field(default_factory=list)  # what ipset restore is told
 
 
 class Generator:
@@ -79,7 +81,10 @@ class Generator:
         # Rules about what only the kernel knows, and rules whose targets are the kernel's.
         self.knowing = random.random() < 0.25
         self.rejecting = random.random() < 0.15
+        self.acting = random.random() < 0.15
+        self.rated = self.acting and random.random() < 0.3
         self.kernel = KernelMatches(random, self.family.version)
+        self.sets = KernelSets(random, self.family.version) if random.random() < 0.15 else None
         self.nat = Nat()
 
     def chance(self, probability: float) -> bool:
@@ -104,14 +109,24 @@ class Generator:
         others = self.conntrack and not only_filter
         if only_filter:
             self.stateful = self.knowing = self.rejecting = False
+            self.acting = self.rated = False
+            self.sets = None
         if self.knowing and self.chance(0.6):
             tables["mangle"] = self.kernel.mangle_table(self.hosts)
+        elif self.acting and not self.knowing:
+            tables["mangle"] = self.kernel.mangle_end()
         if others and self.chance(0.12):
             tables["raw"] = self._raw_table()
         if others and self.chance(0.25):
             tables["nat"] = self._nat_table()
         tables["filter"] = self._filter_table()
-        return Ruleset(tables, self.hosts, self.nat)
+        return Ruleset(tables, self.hosts, self.nat, self._members(tables))
+
+    def _members(self, tables: dict[str, str]) -> list[str]:
+        if not self.sets and " -j SET " not in tables["filter"]:
+            return []
+        sets = self.sets or KernelSets(self.random, self.family.version)
+        return sets.members(self.hosts, self.ports, self.interfaces)
 
     def _raw_table(self) -> str:
         lines = [f"-A {self.random.choice(('PREROUTING', 'OUTPUT'))} -{self.random.choice('sd')} "
@@ -168,7 +183,8 @@ class Generator:
         if self.chance(0.08):
             place = self.random.randrange(len(rules) + 1)
             rules[place:place] = self._run(self.random.choice(places))
-        return self.first_rules() + rules + self._deep_rules(chains)
+        rated = [f"-A INPUT -j {ESTIMATOR}"] if self.rated else []
+        return self.first_rules() + rated + rules + self._deep_rules(chains)
 
     def _run(self, chain: str) -> list[str]:
         """Rules that only decide, so many that the compiler puts them into another order."""
@@ -202,6 +218,8 @@ class Generator:
         later = chains[chains.index(chain) + 1:] if chain in chains else chains
         if self.rejecting and self.chance(0.1):
             parts.append(self.kernel.target(protocol.removeprefix("-p ")))
+        elif self.acting and self.chance(0.2):
+            parts.append(self.kernel.action(chain, not self.knowing, not self.sets))
         else:
             parts.append(self._target(later, specific=len(" ".join(parts).split()) > 4))
         return " ".join(["-A", chain, *filter(None, parts)])
@@ -283,6 +301,10 @@ class Generator:
             matches.append(stateful_match(self.random, self.family.version))
         if self.knowing and self.chance(0.2):
             matches.append(self.kernel.match(chain, self.conntrack))
+        if self.rated and self.chance(0.05):
+            matches.append(self.kernel.rate())
+        if self.sets and self.chance(0.25):
+            matches.append(self.sets.match())
         if self.chance(0.08):
             matches.append(f"-m comment --comment {self._comment()}")
         return matches

@@ -21,6 +21,7 @@ from pathlib import Path
 import local_traffic
 from exceptions import NETFILTER, sysctls_of
 from firewalls import Firewall
+from kernel_sets import creations, emptied
 from packets_ipv6 import salted
 from stateful import begins_anew_with_changes
 from topology import ENDS, Topology, libc
@@ -97,6 +98,7 @@ class Worker:
         self.hook = hook
         self.topology = Topology(sysctls_of(hook))
         self.family = 4
+        self.sets_made = False
         self.tables_used: dict[int, set[str]] = {4: set(), 6: set()}
         self.lock = os.memfd_create("xtables-lock")
         # A lock of its own: the two sides, and whatever else the machine does, shall not wait.
@@ -122,6 +124,7 @@ class Worker:
         if 6 in (family, other_family if case["other_tables"] else 0):
             topology.forget_neighbours()
         self.forget_own_states(case)
+        self.fill_sets(case["sets"])
         result = {"restore": self.restore(family, case["tables"])}
         if case["other_tables"] or self.tables_used[other_family]:
             result["other_restore"] = self.restore(other_family, case["other_tables"])
@@ -137,6 +140,10 @@ class Worker:
         result["save"] = self.save(family)
         if case["other_tables"]:
             result["other_save"] = self.save(other_family)
+        if case["sets"]:
+            listed = self.run_program(["ipset", "save"])
+            result["sets"] = sorted(line for line in listed["stdout"].splitlines()
+                                    if line.startswith("add "))
         result["daemon"] = self.daemon is not None
         result["hook"] = self.hook
         result["kernel_tables"] = kernel_tables()
@@ -159,6 +166,16 @@ class Worker:
                                (10 - case["family"], case["other_tables"])):
             if begins_anew_with_changes("".join(tables.values())):
                 self.restore(family, {})
+
+    def fill_sets(self, members: list[str]) -> None:
+        """They are made for the first case that has any, and stay."""
+        if not members and not self.sets_made:
+            return
+        lines = [*([] if self.sets_made else creations()), *emptied(), *members]
+        self.sets_made = True
+        done = self.run_program(["ipset", "restore", "-exist"], "\n".join(lines) + "\n")
+        if done["status"]:
+            raise FirewallError("sets cannot be filled: " + done["stderr"])
 
     def restore(self, family: int, tables: dict[str, str]) -> dict:
         """Empties the tables that earlier cases used, in the same transaction per table."""

@@ -76,6 +76,7 @@ const struct extension extension_cgroup_1 = {
 	.size = sizeof(struct xt_cgroup_info_v1),
 	.hooks = SOCKET_HOOKS,
 	.delegation = DELEGATION_CONDITION,
+	.holds = true,
 	.check = check_1,
 };
 
@@ -87,5 +88,6 @@ const struct extension extension_cgroup_2 = {
 	.size = sizeof(struct xt_cgroup_info_v2),
 	.hooks = SOCKET_HOOKS,
 	.delegation = DELEGATION_CONDITION,
+	.holds = true,
 	.check = check_2,
 };

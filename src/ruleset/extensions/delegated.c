@@ -208,6 +208,23 @@ const struct extension extension_mark_2 = {
 	.changes = SUBJECT_BIT(SUBJECT_MARK),
 };
 
+/* @mode as net/netfilter/xt_connmark.c has it: restoring changes the packet, all else the
+ * connection. */
+static uint32_t changed_by_mode(uint8_t mode)
+{
+	return SUBJECT_BIT(mode == XT_CONNMARK_RESTORE ? SUBJECT_MARK : SUBJECT_CONNECTION_MARK);
+}
+
+static uint32_t changed_by_connmark_1(const void *payload)
+{
+	return changed_by_mode(((const struct xt_connmark_tginfo1 *)payload)->mode);
+}
+
+static uint32_t changed_by_connmark_2(const void *payload)
+{
+	return changed_by_mode(((const struct xt_connmark_tginfo2 *)payload)->mode);
+}
+
 const struct extension extension_connmark_target_1 = {
 	.kind = EXTENSION_TARGET,
 	.name = "CONNMARK",
@@ -217,6 +234,7 @@ const struct extension extension_connmark_target_1 = {
 	.delegation = DELEGATION_CONTINUES,
 	.conntrack = true,
 	.changes = SUBJECT_BIT(SUBJECT_MARK) | SUBJECT_BIT(SUBJECT_CONNECTION_MARK),
+	.changed = changed_by_connmark_1,
 };
 
 const struct extension extension_connmark_target_2 = {
@@ -228,6 +246,7 @@ const struct extension extension_connmark_target_2 = {
 	.delegation = DELEGATION_CONTINUES,
 	.conntrack = true,
 	.changes = SUBJECT_BIT(SUBJECT_MARK) | SUBJECT_BIT(SUBJECT_CONNECTION_MARK),
+	.changed = changed_by_connmark_2,
 };
 
 const struct extension extension_hmark = {
@@ -254,6 +273,7 @@ const struct extension extension_idletimer_0 = {
 	.families = FAMILIES_ALL,
 	.size = sizeof(struct idletimer_tg_info),
 	.delegation = DELEGATION_CONTINUES,
+	.holds = true,
 };
 
 const struct extension extension_idletimer_1 = {
@@ -263,6 +283,7 @@ const struct extension extension_idletimer_1 = {
 	.families = FAMILIES_ALL,
 	.size = sizeof(struct idletimer_tg_info_v1),
 	.delegation = DELEGATION_CONTINUES,
+	.holds = true,
 };
 
 const struct extension extension_rateest_target = {
@@ -271,6 +292,7 @@ const struct extension extension_rateest_target = {
 	.families = FAMILIES_ALL,
 	.size = sizeof(struct xt_rateest_target_info),
 	.delegation = DELEGATION_CONTINUES,
+	.holds = true,
 };
 
 const struct extension extension_tee = {
@@ -282,6 +304,15 @@ const struct extension extension_tee = {
 	.delegation = DELEGATION_CONTINUES,
 };
 
+static uint32_t changed_by_set(const void *payload)
+{
+	const struct xt_set_info_target_v3 *info = payload;
+	bool maps = info->map_set.index != IPSET_INVALID_ID &&
+		    (info->flags & (uint32_t)IPSET_FLAG_MAP_SKBMARK);
+
+	return SUBJECT_BIT(SUBJECT_SETS) | (maps ? SUBJECT_BIT(SUBJECT_MARK) : 0);
+}
+
 const struct extension extension_set_target_3 = {
 	.kind = EXTENSION_TARGET,
 	.name = "SET",
@@ -289,7 +320,9 @@ const struct extension extension_set_target_3 = {
 	.families = FAMILIES_ALL,
 	.size = sizeof(struct xt_set_info_target_v3),
 	.delegation = DELEGATION_CONTINUES,
+	.holds = true,
 	.changes = SUBJECT_BIT(SUBJECT_MARK) | SUBJECT_BIT(SUBJECT_SETS),
+	.changed = changed_by_set,
 };
 
 const struct extension extension_bpf = {
@@ -309,6 +342,7 @@ const struct extension extension_rateest = {
 	.families = FAMILIES_ALL,
 	.size = sizeof(struct xt_rateest_match_info),
 	.delegation = DELEGATION_CONDITION,
+	.holds = true,
 };
 
 const struct extension extension_socket_3 = {
@@ -318,6 +352,7 @@ const struct extension extension_socket_3 = {
 	.families = FAMILIES_ALL,
 	.size = sizeof(struct xt_socket_mtinfo3),
 	.delegation = DELEGATION_CONDITION,
+	.holds = true,
 	.hooks = HOOK_BIT(NF_INET_LOCAL_IN),
 	.check = check_socket,
 };

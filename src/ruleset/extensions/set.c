@@ -54,6 +54,7 @@ const struct extension extension_set = {
 	.families = FAMILIES_ALL,
 	.size = sizeof(struct xt_set_info_match_v4),
 	.delegation = DELEGATION_CONDITION,
+	.holds = true,
 	.observes = SUBJECT_BIT(SUBJECT_SETS),
 	.check = check,
 	.observe = observe,

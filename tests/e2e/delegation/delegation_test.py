@@ -384,6 +384,32 @@ class Sets(Beside):
             self.ours.filter.rules(4, ":below", "-A INPUT -j below", "-A below -j SET --add-set a src",
                                    "-A INPUT -m set --match-set a src")
 
+    def test_only_what_a_rule_changes_must_not_be_seen(self) -> None:
+        self.ipset("create a hash:ip", "create marks hash:ip skbinfo")
+        self.rules(4, "-A INPUT -j SET --add-set a src", "-A INPUT -m mark --mark 0",
+                   "-A FORWARD -j CONNMARK --restore-mark", "-A FORWARD -m connmark --mark 0")
+        self.compare(4)
+        self.same_sets()
+        for target, match in (("SET --map-set marks src --map-mark", "mark"),
+                              ("CONNMARK --restore-mark", "mark"),
+                              ("CONNMARK --save-mark", "connmark")):
+            with self.assertRaisesRegex(AssertionError, f"target \"{target.split()[0]}\" changes"):
+                self.ours.filter.rules(4, f"-A INPUT -j {target}", f"-A INPUT -m {match} --mark 1")
+
+    def test_sets_of_rules_that_no_packet_gets_to_are_held(self) -> None:
+        self.ipset("create asked hash:ip", "create changed hash:ip")
+        self.rules(4, ":never", "-A never -m set --match-set asked src",
+                   "-A never -j SET --add-set changed src")
+        for side in self.sides:
+            for name in ("asked", "changed"):
+                done = side.firewall.run("ipset", "destroy", name)
+                self.assertIn("in use", done.stderr)
+        self.compare(4)
+        self.rules(4)
+        for side in self.sides:
+            for name in ("asked", "changed"):
+                side.firewall.output("ipset", "destroy", name)
+
     def test_comparing_counters_that_are_counted_is_refused(self) -> None:
         self.ipset("create a hash:ip counters")
         done = self.ours.firewall.run(
