@@ -91,6 +91,73 @@ struct recent_entry {
 	__u64 stamp[];
 };
 
+/*
+ * xt_hashlimit.c: how much may match of the packets with the same key. Numbers are the kernel's:
+ * 64 bits wide, and they overflow where those do.
+ */
+struct hashlimit_rate {
+	/* Buckets of credits. */
+	__u64 credit;     /* in a new one */
+	__u64 credit_cap; /* of a new one; if bytes count, how often it is filled up at once */
+	__u64 cost;       /* of a packet, or of HASHLIMIT_CHUNK bytes */
+	__u64 credits_per_tick;
+	__u64 second_of_bytes; /* credits that a bucket has room for if bytes count */
+	/* Rates: packets or bytes in a window of time. */
+	__u64 rate;
+	__u64 burst;  /* so many may match in a window */
+	__u32 window; /* ticks */
+	__u32 flags;  /* enum residual_hashlimit_flags: RATE, BYTES */
+};
+
+#define HASHLIMIT_CHUNK 16 /* 1 << XT_HASHLIMIT_BYTE_SHIFT */
+
+#define HASHLIMIT_WORDS 4 /* of a key with IPv6 addresses: source, destination */
+
+/*
+ * A table, which all rules of a family that name it share. It is as the first of them wanted it.
+ * Everything that looks at it holds its lock. What is 0 is no position; positions count from the
+ * table's start.
+ */
+struct hashlimit_table {
+	struct hashlimit_rate rate;
+	__u64 clock; /* the last time at which the table was used: it does not go back */
+	__u64 seed;  /* of the hash */
+	/* In host byte order. IPv4's addresses are one word, the source's first. */
+	__u64 mask[HASHLIMIT_WORDS];
+	__u32 port_mask; /* as ports stand in the packet: 0 if none counts */
+	__u32 n_words;
+	/* What the kernel does with what was not seen for a time. */
+	__u64 started;
+	__u64 interval; /* expired entries go when another interval has passed since @started */
+	__u64 expiry;   /* ticks */
+	__u32 lock;     /* number in match_locks */
+	__u32 max_entries;
+	__u32 n_entries;   /* from this one on they have never been used */
+	__u32 first_entry; /* of max_entries * entry_size bytes */
+	__u32 entry_size;
+	__u32 oldest;
+	__u32 newest;
+	__u32 bucket_mask;
+	/* What is looked for. */
+	__u32 key_ports;
+	__u64 key[HASHLIMIT_WORDS];
+	__u32 bucket[]; /* the first entry of each */
+};
+
+struct hashlimit_entry {
+	__u64 seen;     /* when a packet has asked for it last */
+	__u64 previous; /* when it got credits last, or when its window began */
+	__u64 credit;   /* of a rate: packets or bytes in this window */
+	__u64 credit_cap;
+	__u32 next; /* in its bucket */
+	__u32 newer;
+	__u32 older;
+	__u32 exceeded; /* of a rate: in the window before this one */
+	__u32 ports;    /* the key, masked */
+	__u32 unused;
+	__u64 words[];
+};
+
 enum recent_operation {
 	RECENT_LIST_ADD,    /* the address, or the time at which it is seen now */
 	RECENT_LIST_REMOVE, /* the address, if it is there */

@@ -58,11 +58,12 @@ enum residual_kind {
 	RESIDUAL_U32,              /* struct xt_u32 */
 	RESIDUAL_IPV6_AUTHENTICATION, /* struct ip6t_ah */
 	/* From here on the argument is the position of what is kept: abi/match_state.h. */
-	RESIDUAL_LIMIT,  /* struct match_limit */
-	RESIDUAL_RANDOM, /* struct match_random */
-	RESIDUAL_NTH,    /* struct match_nth */
-	RESIDUAL_QUOTA,  /* struct match_quota */
-	RESIDUAL_RECENT, /* struct match_recent; struct residual_recent */
+	RESIDUAL_LIMIT,     /* struct match_limit */
+	RESIDUAL_RANDOM,    /* struct match_random */
+	RESIDUAL_NTH,       /* struct match_nth */
+	RESIDUAL_QUOTA,     /* struct match_quota */
+	RESIDUAL_RECENT,    /* struct match_recent; struct residual_recent */
+	RESIDUAL_HASHLIMIT, /* struct hashlimit_table; struct residual_hashlimit */
 	RESIDUAL_KINDS,
 };
 
@@ -132,6 +133,18 @@ enum residual_recent_flags {
 	RESIDUAL_RECENT_INVERTED = 1 << 0,
 	RESIDUAL_RECENT_DESTINATION = 1 << 1,
 	RESIDUAL_RECENT_TIMED = 1 << 2, /* @ticks count */
+};
+
+/* xt_hashlimit.c: what a rule asks a table of limits; all else is the table's. */
+struct residual_hashlimit {
+	__u8 flags; /* enum residual_hashlimit_flags */
+	__u8 is_ipv6;
+};
+
+enum residual_hashlimit_flags {
+	RESIDUAL_HASHLIMIT_INVERTED = 1 << 0, /* what is above the limit matches */
+	RESIDUAL_HASHLIMIT_BYTES = 1 << 1,
+	RESIDUAL_HASHLIMIT_RATE = 1 << 2,
 };
 
 /* What the kernel's own match has found out in front of the hook (struct arena_docket). */

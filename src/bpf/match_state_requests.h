@@ -57,7 +57,7 @@ int bpf_iptables_recent(struct recent_request *request)
 	struct recent_address address = {request->high, request->low, request->family};
 	__u32 position = request->cell, operation = request->operation, place = request->list;
 	struct match_recent ARENA *cell = ARENA_AT(struct match_recent, position);
-	struct match_lock *lock = match_lock(position);
+	struct match_lock *lock = match_lock(MATCH_LOCK(position));
 	struct recent_list ARENA *list;
 	__u64 now = ticks_now();
 	int result = 0;

@@ -12,25 +12,6 @@
 
 #define RECENT_IPV4 2 /* NFPROTO_IPV4 */
 
-struct match_lock {
-	struct bpf_spin_lock lock;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, MATCH_LOCKS);
-	__type(key, __u32);
-	__type(value, struct match_lock);
-} match_locks SEC(".maps");
-
-/* NULL is for the verifier. */
-INLINE struct match_lock *match_lock(__u32 position)
-{
-	__u32 number = MATCH_LOCK(position);
-
-	return bpf_map_lookup_elem(&match_locks, &number);
-}
-
 /* An address that is looked for, masked. */
 struct recent_address {
 	__u64 high;
@@ -262,7 +243,7 @@ GLOBAL int recent_result(const struct match_recent ARENA *cell ARENA_ARG, __u32 
 {
 	enum field field =
 		rule->flags & RESIDUAL_RECENT_DESTINATION ? FIELD_DESTINATION : FIELD_SOURCE;
-	struct match_lock *lock = match_lock(cell_position);
+	struct match_lock *lock = match_lock(MATCH_LOCK(cell_position));
 	struct recent_address address = {.family = rule->family};
 	struct recent_list ARENA *list;
 	__u64 now = ticks_now();

@@ -11,6 +11,23 @@
 #include "bpf/generation.h"
 #include "bpf/walk.h"
 
+struct match_lock {
+	struct bpf_spin_lock lock;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MATCH_LOCKS);
+	__type(key, __u32);
+	__type(value, struct match_lock);
+} match_locks SEC(".maps");
+
+/* NULL is for the verifier, or there is no such lock. */
+INLINE struct match_lock *match_lock(__u32 number)
+{
+	return bpf_map_lookup_elem(&match_locks, &number);
+}
+
 INLINE __u64 ticks_now(void)
 {
 	__u64 test_ticks = *(volatile __u64 ARENA *)&arena_root()->test_ticks;

@@ -11,6 +11,7 @@
 #include "bpf/headers.h"
 #include "bpf/ipv6.h"
 #include "bpf/residual_dccp.h"
+#include "bpf/residual_hashlimit.h"
 #include "bpf/residual_header.h"
 #include "bpf/residual_ipv6.h"
 #include "bpf/residual_recent.h"
@@ -155,6 +156,15 @@ INLINE int residual_result(SOURCE *ctx, const struct packet *packet,
 			operand, packet,
 			(packet_narrow(packet, FIELD_HOP_LIMIT) + source_was_forwarded(ctx)) &
 				0xff);
+	case RESIDUAL_HASHLIMIT: {
+		const struct residual_hashlimit ARENA *rule = operand;
+		__u32 table = residual->argument;
+		__s64 ports = hashlimit_needs_ports(table)
+				      ? hashlimit_packet_ports(ctx, packet, rule->is_ipv6)
+				      : 0;
+
+		return hashlimit_result(table, rule->flags, packet, ports);
+	}
 	}
 	/* The compiler makes no other: nothing is known about the packet. */
 	return RESIDUALS_BOUND;

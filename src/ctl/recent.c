@@ -64,19 +64,15 @@ static void print_answer(const json_t *answer, bool changed)
 
 enum ctl_status recent_run(int count, char **arguments, struct message *message)
 {
-	static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
 	char command[COMMAND_SIZE];
+	json_t *answer = NULL;
 	enum ctl_status status;
-	bool as_json = false;
 	const char *name;
-	json_t *answer;
-	int option;
+	bool as_json;
 
-	while ((option = getopt_long(count, arguments, "", options, NULL)) != -1) {
-		if (option != 'j')
-			return CTL_USAGE;
-		as_json = true;
-	}
+	status = ctl_read_arguments(count, arguments, 3, &as_json, message);
+	if (status != CTL_DONE)
+		return status;
 	name = optind < count ? arguments[optind++] : NULL;
 	if (!read_command(count - optind, arguments + optind, command))
 		return ctl_usage(message, "behind the list's name may be add ADDRESS, remove "

@@ -3,6 +3,7 @@
 
 #include "abi/match_state.h"
 #include "common/cleanup.h"
+#include "datapath/hashlimit_tables.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -15,6 +16,7 @@ struct match_states {
 	struct arena_memory *memory;
 	int clock_fd;
 	struct recent_lists *recent;
+	struct hashlimit_tables *hashlimit;
 	struct arena_block cells;
 	uint32_t n_cells;     /* those behind have never been used */
 	uint32_t *references; /* of each of these: the rulesets that have it */
@@ -40,8 +42,10 @@ int match_states_new(struct arena_memory *memory, const struct match_programs *p
 	states->memory = memory;
 	states->clock_fd = programs->clock;
 	error = recent_lists_new(memory, programs->recent, &states->recent, message);
+	if (!error)
+		error = hashlimit_tables_new(memory, &states->hashlimit, message);
 	if (error)
-		free(states);
+		match_states_free(states);
 	else
 		*ret_states = states;
 	return error;
@@ -52,6 +56,7 @@ void match_states_free(struct match_states *states)
 	if (!states)
 		return;
 	recent_lists_free(states->recent);
+	hashlimit_tables_free(states->hashlimit);
 	arena_memory_release(states->memory, states->cells);
 	free(states->references);
 	free(states->free_cells);
@@ -142,10 +147,9 @@ static void begin_cell(struct match_states *states, struct match_state *state, u
 
 /* Cells for the first time, or those of the table before. */
 static int take_cells(struct match_states *states, struct ruleset *ruleset,
-		      const struct ruleset *before, struct message *message)
+		      const struct ruleset *before, uint64_t now, struct message *message)
 {
 	uint32_t n_new = 0;
-	uint64_t now = 0;
 	int error;
 
 	if (before && ruleset_pair_states(ruleset, before))
@@ -153,8 +157,6 @@ static int take_cells(struct match_states *states, struct ruleset *ruleset,
 	for (uint32_t i = 0; i < ruleset->n_states; i++)
 		n_new += is_cell(&ruleset->states[i]) && !ruleset->states[i].position;
 	error = n_new ? reserve_cells(states, n_new, message) : 0;
-	if (!error && n_new)
-		error = read_clock(states, &now, message);
 	for (uint32_t i = 0; i < ruleset->n_states && !error; i++) {
 		struct match_state *state = &ruleset->states[i];
 
@@ -175,26 +177,35 @@ static void release_cell(struct match_states *states, uint32_t position)
 			(uint32_t)(references - states->references);
 }
 
-/* Gives back the lists of the states before number @end. */
-static void release_lists(struct match_states *states, const struct ruleset *ruleset, uint32_t end)
+/* Gives back what has a name of the states before number @end. */
+static void release_named(struct match_states *states, const struct ruleset *ruleset, uint32_t end)
 {
-	for (uint32_t i = 0; i < end; i++)
-		if (!is_cell(&ruleset->states[i]))
-			recent_lists_release(states->recent, ruleset->states[i].position);
+	for (uint32_t i = 0; i < end; i++) {
+		const struct match_state *state = &ruleset->states[i];
+
+		if (state->extension->state == STATE_RECENT)
+			recent_lists_release(states->recent, state->position);
+		else if (state->extension->state == STATE_HASHLIMIT)
+			hashlimit_tables_release(states->hashlimit, state->position);
+	}
 }
 
 /* In the order of the rules, as in the kernel: the first that names a list says its mask. */
-static int take_lists(struct match_states *states, struct ruleset *ruleset, struct message *message)
+static int take_named(struct match_states *states, struct ruleset *ruleset, uint64_t now,
+		      struct message *message)
 {
 	for (uint32_t i = 0; i < ruleset->n_states; i++) {
 		struct match_state *state = &ruleset->states[i];
 		int error = 0;
 
-		if (!is_cell(state))
+		if (state->extension->state == STATE_RECENT)
 			error = recent_lists_take(states->recent, state->payload, &state->position,
 						  message);
+		else if (state->extension->state == STATE_HASHLIMIT)
+			error = hashlimit_tables_take(states->hashlimit, ruleset->family, state,
+						      now, message);
 		if (error) {
-			release_lists(states, ruleset, i);
+			release_named(states, ruleset, i);
 			return error;
 		}
 	}
@@ -204,16 +215,19 @@ static int take_lists(struct match_states *states, struct ruleset *ruleset, stru
 int match_states_take(struct match_states *states, struct ruleset *ruleset,
 		      const struct ruleset *before, struct message *message)
 {
+	uint64_t now = 0;
 	int error;
 
 	if (!ruleset->n_states)
 		return 0;
-	error = take_lists(states, ruleset, message);
+	error = read_clock(states, &now, message);
+	if (!error)
+		error = take_named(states, ruleset, now, message);
 	if (error)
 		return error;
-	error = take_cells(states, ruleset, before, message);
+	error = take_cells(states, ruleset, before, now, message);
 	if (error)
-		release_lists(states, ruleset, ruleset->n_states);
+		release_named(states, ruleset, ruleset->n_states);
 	return error;
 }
 
@@ -222,7 +236,7 @@ void match_states_release(struct match_states *states, const struct ruleset *rul
 	for (uint32_t i = 0; i < ruleset->n_states; i++)
 		if (is_cell(&ruleset->states[i]))
 			release_cell(states, ruleset->states[i].position);
-	release_lists(states, ruleset, ruleset->n_states);
+	release_named(states, ruleset, ruleset->n_states);
 }
 
 struct recent_lists *match_states_recent(const struct match_states *states)

@@ -3,8 +3,8 @@
  * What matches keep from packet to packet (abi/match_state.h), in the arena beside the generations.
  * The kernel's iptables begins anew with limit, quota and statistic whenever a table is replaced,
  * that is with each rule that is added anywhere; here a rule that stands in the old table and in
- * the new one (ruleset_pair_states()) keeps what it has. Lists with names live as long as a rule
- * names them, here and there.
+ * the new one (ruleset_pair_states()) keeps what it has. Lists and tables with names live as long
+ * as a rule names them, here and there.
  */
 #pragma once
 
@@ -31,7 +31,7 @@ void match_states_free(struct match_states *states);
 /*
  * Gives each state of @ruleset its position: that which it has in @before (NULL: none), the table
  * that is to be replaced, or a new one. To be undone with match_states_release(). On failure
- * nothing has changed; errors, with a reason in @message: ENOMEM, E2BIG, EIO.
+ * nothing has changed; errors, with a reason in @message: ENOMEM, E2BIG, EIO, EINVAL.
  */
 int match_states_take(struct match_states *states, struct ruleset *ruleset,
 		      const struct ruleset *before, struct message *message);

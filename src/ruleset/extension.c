@@ -74,6 +74,7 @@ static const struct extension *const extensions[] = {
 	&extension_quota,
 	&extension_statistic,
 	&extension_recent,
+	&extension_hashlimit,
 	&extension_addrtype_0,
 	&extension_addrtype_1,
 	&extension_connbytes,

@@ -60,8 +60,9 @@ enum match_effect {
 /* What a match keeps from packet to packet: abi/match_state.h. */
 enum extension_state {
 	STATE_NONE,
-	STATE_CELL,   /* of each rule its own, which begin() fills in */
-	STATE_RECENT, /* a list, which all rules with its name share: datapath/recent_lists.h */
+	STATE_CELL,      /* of each rule its own, which begin() fills in */
+	STATE_RECENT,    /* a list, which all rules with its name share: datapath/recent_lists.h */
+	STATE_HASHLIMIT, /* a table, likewise; begin(): datapath/hashlimit_tables.h */
 };
 
 /* What a packet can be answered with (enum nft_reject_types and the ICMP code, linux/icmp.h). */
@@ -118,6 +119,12 @@ struct extension {
 		     struct message *message);
 
 	/*
+	 * What the kernel's checkentry changes in a payload that it accepts, as the listing then
+	 * shows. May be NULL.
+	 */
+	void (*settle)(void *payload);
+
+	/*
 	 * Appends the steps of the kernel's match function, in its order, to @predicate. Called
 	 * only with payloads that passed check(). May be NULL: matches everything (comment).
 	 */
@@ -126,7 +133,8 @@ struct extension {
 
 	/*
 	 * STATE_CELL: what the kernel's checkentry allocates. Fills in @cell (MATCH_CELL_SIZE bytes
-	 * of zeros) for a rule that is new; @now in jiffies.
+	 * of zeros) for a rule that is new; @now in jiffies. STATE_HASHLIMIT: fills in a struct
+	 * hashlimit_rate of zeros.
 	 */
 	void (*begin)(const void *payload, uint64_t now, void *cell);
 

@@ -266,6 +266,9 @@ static int check_extension(struct checker *checker, uint32_t index,
 			       reference->name);
 		return r;
 	}
+	if (extension->settle)
+		extension->settle(checker->ruleset->blob +
+				  ((const uint8_t *)reference->payload - checker->ruleset->blob));
 	checker->ruleset->services |= extension->services;
 	if (extension->conntrack)
 		checker->ruleset->services |= SERVICE_CONNTRACK;

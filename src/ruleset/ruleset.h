@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * One family's filter table, as it came in a struct ipt_replace: the blob, unchanged but for the
- * counters and hook marks in it, which are cleared as the kernel does, and an index over it:
+ * counters and hook marks in it, which are cleared as the kernel does, and for what extensions
+ * change in it as the kernel's do (extension.h settle()), and an index over it:
  * chains, entries, verdicts. Immutable once made.
  *
  * Every entry of the blob has an index, its counter's index in the kernel's interface: the rules,

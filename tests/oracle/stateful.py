@@ -45,11 +45,39 @@ def _recent(random: Random, masks: tuple[str, ...]) -> str:
     return text + f"--mask {random.choice(masks)} {random.choice(('--rsource', '--rdest'))}"
 
 
+def _hashlimit(random: Random, family: int) -> str:
+    """A table is as the first rule that names it wants it; it is full, or never."""
+    modes = ",".join(random.sample(("srcip", "dstip", "srcport", "dstport"), random.randint(0, 4)))
+    by_rate = random.random() < 0.3
+    name = f"{random.choice(('a', 'b', 'c'))}-{'rate' if by_rate else 'bucket'}"
+    text = f"-m hashlimit --hashlimit-name {name} " \
+        f"--hashlimit-{random.choice(('upto', 'above'))} "
+    if by_rate:
+        text += random.choice(("1/sec", "3/sec", "60/min", "512b/s", "2kb/s"))
+        text += " --hashlimit-rate-match --hashlimit-rate-interval 36000"
+        text += "" if "b/s" in text else f" --hashlimit-burst {random.randint(1, 6)}"
+    else:
+        text += f"{random.randint(1, 3)}/hour --hashlimit-burst {random.randint(1, 8)}"
+    text += " --hashlimit-htable-expire 36000000"
+    if modes:
+        text += f" --hashlimit-mode {modes}"
+    for end in ("src", "dst"):
+        if f"{end}ip" in modes and random.random() < 0.4:
+            length = random.choice((0, 8, 17, 24, 31, 32) if family == 4 else
+                                   (0, 16, 33, 64, 65, 96, 127, 128))
+            text += f" --hashlimit-{end}mask {length}"
+    if random.random() < 0.15:
+        text += " --hashlimit-htable-size 4 --hashlimit-htable-max 6"
+    return text
+
+
 def stateful_match(random: Random, family: int) -> str:
     masks = ("255.255.255.255", "255.255.255.0") if family == 4 else \
         ("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff::")
     return random.choice((_limit, _quota, _statistic, lambda random: _recent(random, masks),
-                          lambda random: _recent(random, masks)))(random)
+                          lambda random: _recent(random, masks),
+                          lambda random: _hashlimit(random, family),
+                          lambda random: _hashlimit(random, family)))(random)
 
 
 def begins_anew_with_changes(rules: str) -> bool:

@@ -5,6 +5,7 @@
 #include "evaluate.h"
 
 #include <errno.h>
+#include <linux/netfilter/xt_hashlimit.h>
 #include <linux/netfilter/xt_limit.h>
 #include <linux/netfilter/xt_quota.h>
 #include <linux/netfilter/xt_recent.h>
@@ -195,6 +196,74 @@ static void lists_have_names(void **state)
 	assert_int_equal(check_match(extension, 0, false, &info), -EINVAL);
 }
 
+static struct xt_hashlimit_mtinfo3 hashlimit(uint32_t mode)
+{
+	return (struct xt_hashlimit_mtinfo3){
+		.cfg = {.mode = mode,
+			.avg = XT_HASHLIMIT_SCALE_v2,
+			.burst = 5,
+			.gc_interval = 1000,
+			.expire = 1000,
+			.interval = 1,
+			.srcmask = 32,
+			.dstmask = 32},
+		.name = "table",
+	};
+}
+
+/* hashlimit_mt_check_common() */
+static void what_hashlimit_does_not_know_is_refused(void **state)
+{
+	const struct extension *extension = find_match("hashlimit", 3);
+	struct xt_hashlimit_mtinfo3 info = hashlimit(XT_HASHLIMIT_HASH_SIP);
+
+	(void)state;
+	assert_int_equal(check_match(extension, 0, false, &info), 0);
+	info.cfg.srcmask = 33;
+	assert_int_equal(check_match(extension, 0, false, &info), -EINVAL);
+	info = hashlimit(XT_HASHLIMIT_RATE_MATCH << 1);
+	assert_int_equal(check_match(extension, 0, false, &info), -EINVAL);
+	info = hashlimit(0);
+	info.cfg.expire = 0;
+	assert_int_equal(check_match(extension, 0, false, &info), -EINVAL);
+	info = hashlimit(0);
+	info.cfg.gc_interval = 0;
+	assert_int_equal(check_match(extension, 0, false, &info), -EINVAL);
+	info = hashlimit(0);
+	info.cfg.burst = 0;
+	assert_int_equal(check_match(extension, 0, false, &info), -ERANGE);
+	info.cfg.avg = info.cfg.burst = 1ull << 32;
+	assert_int_equal(check_match(extension, 0, false, &info), -ERANGE);
+	info = hashlimit(XT_HASHLIMIT_BYTES);
+	assert_int_equal(check_match(extension, 0, false, &info), 0);
+	info.cfg.avg = 0;
+	assert_int_equal(check_match(extension, 0, false, &info), -EINVAL);
+	info = hashlimit(XT_HASHLIMIT_RATE_MATCH);
+	assert_int_equal(check_match(extension, 0, false, &info), 0);
+	info.cfg.interval = 0;
+	assert_int_equal(check_match(extension, 0, false, &info), -EINVAL);
+	info = hashlimit(XT_HASHLIMIT_RATE_MATCH);
+	info.cfg.avg = 1ull << 32;
+	assert_int_equal(check_match(extension, 0, false, &info), -ERANGE);
+	info = hashlimit(0);
+	info.name[0] = 0;
+	assert_int_equal(check_match(extension, 0, false, &info), -EINVAL);
+}
+
+/* The kernel writes into the rule what it makes of it, which the listing shows. */
+static void sizes_of_hashlimit_are_bounded(void **state)
+{
+	const struct extension *extension = find_match("hashlimit", 3);
+	struct xt_hashlimit_mtinfo3 info = hashlimit(0);
+
+	(void)state;
+	info.cfg.size = 1048576;
+	info.cfg.max = 1048577;
+	extension->settle(&info);
+	assert_int_equal(info.cfg.size, 1048576);
+	assert_int_equal(info.cfg.max, 1048576);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +275,8 @@ int main(void)
 		cmocka_unit_test(a_quota_begins_whole),
 		cmocka_unit_test(what_recent_does_not_know_is_refused),
 		cmocka_unit_test(lists_have_names),
+		cmocka_unit_test(what_hashlimit_does_not_know_is_refused),
+		cmocka_unit_test(sizes_of_hashlimit_are_bounded),
 	};
 	int failed = cmocka_run_group_tests_name("extension_stateful", tests, NULL, NULL);
 

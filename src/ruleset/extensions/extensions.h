@@ -73,6 +73,7 @@ extern const struct extension extension_u32;
 extern const struct extension extension_limit;
 extern const struct extension extension_quota;
 extern const struct extension extension_recent;
+extern const struct extension extension_hashlimit;
 extern const struct extension extension_statistic;
 extern const struct extension extension_addrtype_0;
 extern const struct extension extension_addrtype_1;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* -m recent (net/netfilter/xt_recent.c): a list of addresses and when they were seen. */
 #include "ruleset/extensions/extensions.h"
+#include "ruleset/extensions/file_name.h"
 
 #include "common/tick_rate.h"
 
 #include <errno.h>
 #include <linux/netfilter/xt_recent.h>
-#include <string.h>
 
 #define COMMANDS   (XT_RECENT_SET | XT_RECENT_REMOVE | XT_RECENT_CHECK | XT_RECENT_UPDATE)
 #define MAX_STAMPS 65536u /* XT_RECENT_MAX_NSTAMPS */
@@ -16,18 +16,6 @@ _Static_assert(RECENT_CHECK == (int)XT_RECENT_CHECK && RECENT_SET == (int)XT_REC
 		       RECENT_REMOVE == (int)XT_RECENT_REMOVE && RECENT_TTL == (int)XT_RECENT_TTL &&
 		       RECENT_REAP == (int)XT_RECENT_REAP,
 	       "the kernel's numbers");
-
-/* x_tables.c xt_check_proc_name() */
-static int check_name(const char *name, size_t size, struct message *message)
-{
-	if (!name[0])
-		return message_error(message, EINVAL, "the list has no name");
-	if (strnlen(name, size) == size)
-		return message_error(message, ENAMETOOLONG, "the list's name has no end");
-	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strchr(name, '/'))
-		return message_error(message, EINVAL, "\"%s\" cannot be a list's name", name);
-	return 0;
-}
 
 static int check_options(const struct xt_recent_mtinfo_v1 *info, struct message *message)
 {
@@ -62,7 +50,7 @@ static int check(const struct rule_context *context, const void *payload, struct
 		return r;
 	if (!tick_rate())
 		return message_error(message, EOPNOTSUPP, "the kernel's tick rate is not known");
-	return check_name(info->name, sizeof(info->name), message);
+	return check_file_name(info->name, sizeof(info->name), "list", message);
 }
 
 static void compile(const struct rule_context *context, const void *payload,
