@@ -19,6 +19,7 @@ class Case:
     # Of the other family, whose ruleset is there at the same time.
     other_tables: dict[str, str] = field(default_factory=dict, kw_only=True)
     sets: list[str] = field(default_factory=list, kw_only=True)  # what ipset restore is told
+    only_netfilter: bool = field(default=False, kw_only=True)  # refused at the other hooks
 
     def with_steps(self, steps: list[dict]) -> "Case":
         return replace(self, steps=steps)
@@ -31,6 +32,7 @@ class Case:
         return json.dumps({
             "name": self.name, "explanation": self.explanation, "family": self.family,
             "interfaces": self.interfaces, "local": self.local, "sets": self.sets,
+            "only_netfilter": self.only_netfilter,
             "tables": {table: text.splitlines() for table, text in self.tables.items()},
             "other_tables": {table: text.splitlines() for table, text in self.other_tables.items()},
             "steps": self.steps}, indent=1)
@@ -43,7 +45,8 @@ class Case:
             for key in ("tables", "other_tables"))
         return cls(value["name"], tables, value["steps"], value["interfaces"],
                    value["local"], value.get("explanation", []), family=value.get("family", 4),
-                   other_tables=other_tables, sets=value.get("sets", []))
+                   other_tables=other_tables, sets=value.get("sets", []),
+                   only_netfilter=value.get("only_netfilter", False))
 
     def message(self, salt: int) -> dict:
         return {"family": self.family, "tables": self.tables, "other_tables": self.other_tables,
