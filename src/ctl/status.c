@@ -56,6 +56,8 @@ static void print_status(const json_t *status)
 	printf("%-12s%s\n", "hook", word(status, "hook"));
 	print_family(families, "ipv4");
 	print_family(families, "ipv6");
+	printf("%-12s%lld actions lost for want of room\n", "delegated",
+	       number(status, "undelegated"));
 	print_tracker(json_object_get(status, "tracker"));
 }
 

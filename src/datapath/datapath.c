@@ -244,6 +244,13 @@ void datapath_track(struct datapath *datapath, uint8_t family, bool on)
 	__atomic_store_n(&root->tracks[index], on, __ATOMIC_SEQ_CST);
 }
 
+uint64_t datapath_undelegated(const struct datapath *datapath)
+{
+	const struct arena_root *root = arena_memory_root(&datapath->memory);
+
+	return __atomic_load_n(&root->undelegated, __ATOMIC_RELAXED);
+}
+
 const struct ruleset *datapath_ruleset(const struct datapath *datapath, uint8_t family)
 {
 	int index = find_family(family);

@@ -90,6 +90,9 @@ const struct tracker *datapath_tracker(const struct datapath *datapath);
  */
 void datapath_track(struct datapath *datapath, uint8_t family, bool on);
 
+/* How many actions of rules were lost so far for want of room (docs/delegation.md). */
+uint64_t datapath_undelegated(const struct datapath *datapath);
+
 /* The table in force; owned by the datapath, valid until the next datapath_replace(). */
 const struct ruleset *datapath_ruleset(const struct datapath *datapath, uint8_t family);
 

@@ -64,11 +64,12 @@ void rest_status_get(const struct rest_context *context, const struct rest_reque
 	const struct datapath *datapath = context->datapath;
 
 	(void)request;
-	rest_reply_json(reply, json_pack("{s:s, s:{s:o}, s:s, s:{s:o, s:o}, s:o}", "version",
+	rest_reply_json(reply, json_pack("{s:s, s:{s:o}, s:s, s:{s:o, s:o}, s:I, s:o}", "version",
 					 PROJECT_VERSION, "namespace", "cookie",
 					 describe_cookie(context->namespace_cookie), "hook",
 					 hook_names[datapath_hook(datapath)], "families", "ipv4",
 					 describe_family(datapath, NFPROTO_IPV4), "ipv6",
-					 describe_family(datapath, NFPROTO_IPV6), "tracker",
+					 describe_family(datapath, NFPROTO_IPV6), "undelegated",
+					 (json_int_t)datapath_undelegated(datapath), "tracker",
 					 describe_tracker(datapath)));
 }

@@ -17,6 +17,7 @@ from typing import Iterator
 sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "hooks"))
 from firewall import COMMANDS, command
 from netfilter_netlink import ACCEPT, DROP, LOG, QUEUE, Listener
+from network import build
 from packets import ACK, FIN, ICMP, ICMPV6, RST, SYN, TCP, UDP, icmp, icmpv6, ipv4, tcp, udp
 from packets_ipv6 import fragments_ipv6, ip_packet
 from side import FIREWALL, SERVER, SOURCE, WEST, Side, mac
@@ -226,6 +227,24 @@ class Logs(Beside):
                     message.pop(3, None)  # the time
             self.assertEqual(heard[0], heard[1])
             self.same_counters(family)
+
+    def test_what_is_lost_is_counted(self) -> None:
+        """Of 30 messages that one packet is to have, 27 fit on its docket beside the verdict."""
+        self.rules(4, *(f"-A FORWARD -p udp -j NFLOG --nflog-group 5 --nflog-prefix {number}"
+                        for number in range(30)), "-A FORWARD -p udp -j DROP")
+        before = self.lost()
+        listener = Listener(self.ours.firewall, LOG, 5)
+        self.addCleanup(listener.close)
+        for side in self.sides:
+            self.assertEqual(side.forwarded(4, [datagram(4, SERVER[4], 9)]), [])
+        heard = [listener.packet()[10] for _ in range(27)]
+        self.assertEqual(heard, [b"%d\0" % number for number in range(27)])
+        self.assertEqual(self.lost() - before, 3)
+        self.same_counters(4)
+
+    def lost(self) -> int:
+        status = self.ours.firewall.output(str(build() / "src/ctl/bpf-iptablesctl"), "status")
+        return int(re.search(r"^delegated +(\d+) actions lost", status, re.MULTILINE)[1])
 
     def test_audit_goes_on(self) -> None:
         for family in FAMILIES:
