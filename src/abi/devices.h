@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR GPL-2.0-or-later */
 /*
- * A hash map from ifindex to enum device_cover, __u32 both: the devices whose packets the programs
- * on devices judge, or are not to be judged at all. A device that is not in it (yet) has to be
- * taken care of elsewhere.
+ * Maps from ifindex to enum device_cover, __u32 both: the devices whose packets the programs on
+ * devices judge, or are not to be judged at all. A device that is not in them (yet) has to be taken
+ * care of elsewhere. Small numbers, as nearly all devices have them, are in an array, as each
+ * packet asks; all others are in a hash map.
  */
 #pragma once
 
@@ -17,6 +18,7 @@ enum device_cover {
 	DEVICE_COVERED_OF_LATE = 1 << 3,
 };
 
+#define DEVICES_COVERED_LOW 4096 /* numbers below are in the array */
 #define DEVICES_COVERED_MAX 16384
 
 /*

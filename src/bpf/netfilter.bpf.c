@@ -24,6 +24,13 @@ struct {
 	__type(value, __u32); /* enum device_cover */
 } covered SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DEVICES_COVERED_LOW);
+	__type(key, __u32);
+	__type(value, __u32);
+} covered_low SEC(".maps");
+
 #define DEVICE_FLAG_UP     (1u << 0)  /* IFF_UP */
 #define DEVICE_STATE_START (1ul << 0) /* __LINK_STATE_START */
 
@@ -92,11 +99,22 @@ INLINE bool was_judged(struct bpf_nf_ctx *ctx, enum arena_family family, __u32 h
 	       handover_note(ctx, handover_where(HANDOVER_XDP, family, hook), true);
 }
 
+/* A function, or clang would make one call of it and that for small numbers, for either map. */
+NOINLINE __u32 cover_of_great_number(__u32 device)
+{
+	const __u32 *cover = bpf_map_lookup_elem(&covered, &device);
+
+	return cover ? *cover : 0;
+}
+
 INLINE __u32 cover_of_device(struct bpf_nf_ctx *ctx)
 {
 	__u32 device = source_device(ctx);
-	const __u32 *cover = bpf_map_lookup_elem(&covered, &device);
+	const __u32 *cover;
 
+	if (device >= DEVICES_COVERED_LOW)
+		return cover_of_great_number(device);
+	cover = bpf_map_lookup_elem(&covered_low, &device);
 	return cover ? *cover : 0;
 }
 

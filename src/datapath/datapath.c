@@ -136,6 +136,7 @@ int datapath_attach_to_devices(struct datapath *datapath, enum datapath_hook hoo
 		.arena_fd = program_arena_fd(&datapath->program),
 		.locks_fd = program_locks_fd(&datapath->program),
 		.covered_fd = program_covered_fd(&datapath->program),
+		.covered_low_fd = program_covered_low_fd(&datapath->program),
 		.sizes = options->sizes,
 		.excluded = options->excluded,
 		.n_excluded = options->n_excluded,

@@ -116,6 +116,7 @@ static int open_all(struct device_filter *filter, const struct device_filter_opt
 	filter->options = (struct devices_options){
 		.mode = options->mode,
 		.covered = options->covered_fd,
+		.covered_low = options->covered_low_fd,
 		.excluded = options->excluded,
 		.n_excluded = options->n_excluded,
 		.report = options->report,

@@ -19,6 +19,7 @@ struct device_filter_options {
 	int arena_fd;   /* of the arena that the programs share with the others */
 	int locks_fd;   /* of the locks, likewise */
 	int covered_fd; /* struct devices_options */
+	int covered_low_fd;
 	struct tracker_sizes sizes;
 	const char *const *excluded; /* names of devices; see struct devices_options */
 	size_t n_excluded;

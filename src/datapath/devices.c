@@ -186,7 +186,10 @@ static void note_cover(const struct devices *devices, const struct device *devic
 		cover |= DEVICE_COVERED_EXCLUDED;
 	else if (device->of_late && cover & DEVICE_COVERED_INGRESS)
 		cover |= DEVICE_COVERED_OF_LATE;
-	if (cover)
+	if (device->description.ifindex < DEVICES_COVERED_LOW)
+		bpf_map_update_elem(devices->options.covered_low, &device->description.ifindex,
+				    &cover, BPF_ANY);
+	else if (cover)
 		bpf_map_update_elem(devices->options.covered, &device->description.ifindex, &cover,
 				    BPF_ANY);
 	else

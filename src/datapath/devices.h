@@ -67,10 +67,11 @@ struct devices_options {
 	const char *const *excluded;
 	size_t n_excluded;
 	/*
-	 * A map of abi/devices.h, to be told which devices carry programs, or -1. It stays the
+	 * The maps of abi/devices.h, to be told which devices carry programs, or -1. They stay the
 	 * caller's.
 	 */
 	int covered;
+	int covered_low;
 	/*
 	 * Told of devices that change after devices_open(), and, by that and devices_switch(), of
 	 * those beside others. Both these and DEVICE_FAILED are to reach the user: a device is

@@ -104,6 +104,11 @@ int program_covered_fd(const struct program *program)
 	return bpf_map__fd(program->skeleton->maps.covered);
 }
 
+int program_covered_low_fd(const struct program *program)
+{
+	return bpf_map__fd(program->skeleton->maps.covered_low);
+}
+
 struct match_programs program_for_matches(const struct program *program)
 {
 	return (struct match_programs){

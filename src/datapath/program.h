@@ -24,6 +24,7 @@ int program_load(struct program *program, struct message *message);
 
 /* The map of abi/devices.h, for arena_root.judges that leave devices to others. */
 int program_covered_fd(const struct program *program);
+int program_covered_low_fd(const struct program *program);
 
 /* File descriptor of the arena, of the program of @family; owned by @program. */
 int program_arena_fd(const struct program *program);

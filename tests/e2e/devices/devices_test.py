@@ -341,6 +341,14 @@ class DevicesTest(unittest.TestCase):
         self.wait_for(driver, "veth0", None)
         self.assertEqual(driver.covered(), {lo: new, free: COVERED | COVERED_EXCLUDED})
 
+    def test_devices_with_great_numbers_are_covered(self) -> None:
+        self.inside.ip("link add veth0 index 70000 type veth peer name veth1")
+        driver = self.driver("xdp")
+        self.assertEqual(driver.covered()[70000], COVERED | COVERED_OF_LATE)
+        self.inside.ip("link delete veth0")
+        self.wait_for(driver, "veth0", None)
+        self.assertNotIn(70000, driver.covered())
+
     def test_programs_leave_with_the_driver(self) -> None:
         self.veth("veth0")
         driver = self.driver("xdp")

@@ -114,6 +114,7 @@ static int driver_open(struct driver *driver, enum devices_mode mode, struct mes
 	if (!driver->results || !driver->counters)
 		return message_error(message, ENOMEM, "cannot map the results");
 	options.covered = bpf_map__fd(driver->programs->maps.covered);
+	options.covered_low = bpf_map__fd(driver->programs->maps.covered_low);
 	error = open_addresses(driver, message);
 	if (error)
 		return error;
@@ -163,13 +164,12 @@ static int print_results(const struct driver *driver, const char *arguments)
 	return 0;
 }
 
-static void print_covered(const struct driver *driver)
+static void print_covered(const struct bpf_map *map)
 {
-	int map = bpf_map__fd(driver->programs->maps.covered);
 	uint32_t ifindex, cover, *previous = NULL;
 
-	for (; bpf_map_get_next_key(map, previous, &ifindex) == 0; previous = &ifindex)
-		if (bpf_map_lookup_elem(map, &ifindex, &cover) == 0)
+	for (; bpf_map_get_next_key(bpf_map__fd(map), previous, &ifindex) == 0; previous = &ifindex)
+		if (bpf_map_lookup_elem(bpf_map__fd(map), &ifindex, &cover) == 0 && cover)
 			printf("covered %u %u\n", ifindex, cover);
 }
 
@@ -190,7 +190,8 @@ static int obey(struct driver *driver, const char *command, struct message *mess
 	if (strcmp(command, "status") == 0) {
 		devices_for_each(driver->devices, print_status, "device");
 	} else if (strcmp(command, "covered") == 0) {
-		print_covered(driver);
+		print_covered(driver->programs->maps.covered);
+		print_covered(driver->programs->maps.covered_low);
 	} else if (strcmp(command, "counters") == 0) {
 		for (int i = 0; i < PROBE_COUNTERS; i++)
 			printf("counter %llu\n", (unsigned long long)driver->counters[i]);

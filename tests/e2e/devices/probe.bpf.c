@@ -43,6 +43,13 @@ struct {
 	__type(value, __u32);
 } covered SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DEVICES_COVERED_LOW);
+	__type(key, __u32);
+	__type(value, __u32);
+} covered_low SEC(".maps");
+
 INLINE void count(__u32 counter)
 {
 	__u64 *count = bpf_map_lookup_elem(&counters, &counter);

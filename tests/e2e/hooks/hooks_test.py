@@ -244,6 +244,19 @@ class Hooks(OnDevices, unittest.TestCase):
         self.assertNotEqual(late.run(*ping).returncode, 0)
         self.assertGreater(rules.packets(4, "-i north"), 0)
 
+    def test_a_device_with_a_great_number_is_judged_once(self) -> None:
+        network = self.network()
+        far = Namespace()
+        self.addCleanup(far.close)
+        network.firewall.ip(f"link add north index 70000 type veth peer name n0 netns {far.pid}",
+                            "addr add 10.3.0.1/24 dev north", "link set north up")
+        far.ip("addr add 10.3.0.2/24 dev n0", "link set n0 up")
+        self.daemon(network, "xdp")
+        rules = Filter(network.firewall, ours=True)
+        rules.rules(4, "-A INPUT -i north -p icmp -j ACCEPT")
+        self.assertEqual(far.run("ping", "-n", "-c", "3", "-i", "0.01", "10.3.0.1").returncode, 0)
+        self.assertEqual(rules.packets(4, "-i north"), 3)
+
 
 if __name__ == "__main__":
     unittest.main()
