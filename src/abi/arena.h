@@ -18,7 +18,7 @@
 #define ARENA_PAGE    4096u
 #define ARENA_PAGES   (1u << 20) /* 4 GiB of addresses; memory is taken only as it is used */
 
-#define ARENA_LAYOUT 4 /* of everything in here and in image.h */
+#define ARENA_LAYOUT 5 /* of everything in here and in image.h */
 
 /* There are lanes for so many CPUs; those that have numbers above share them. */
 #define ARENA_CPUS 64u
@@ -53,8 +53,8 @@ struct arena_generation {
 		__u32 counters_stride; /* in bytes */
 		__u32 needs;           /* of the image, as key_mask is */
 		__u64 tag;             /* of its flows: no other ruleset has ever had it */
-		__u32 always; /* what is done with every packet, in short, if there is no rule */
-		__u32 unused;
+		__u32 always;   /* what is done with every packet, in short, if there is no rule */
+		__u32 by_state; /* position of the image's table; 0: there is none */
 		__u64 key_mask[IMAGE_KEY_WORDS];
 		__u64 unused_line[3]; /* two cache lines */
 	} hook[ARENA_HOOKS];

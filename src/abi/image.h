@@ -233,6 +233,13 @@ struct image {
 	__u64 key_mask[IMAGE_KEY_WORDS];
 	__u32 places;     /* offset of struct image_place[n_bits]; 0: bits stand in their order */
 	__u32 word_ranks; /* offset of the lowest rank in each 64 places, __u32[] */
-	__u64 unused[7];  /* fields begin on a cache line */
+	/*
+	 * Offset of what is done with each packet that has a value of FIELD_CONNTRACK, whatever else
+	 * is in it, in short, __u32[CONNTRACK_VALUES]: IMAGE_RULE_LONG where that depends on more. 0
+	 * if it does for all of them.
+	 */
+	__u32 by_state;
+	__u32 unused_word;
+	__u64 unused[6]; /* fields begin on a cache line */
 	struct image_field fields[IMAGE_MAX_FIELDS];
 };

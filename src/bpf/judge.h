@@ -137,6 +137,21 @@ INLINE bool read_packet(SOURCE *ctx, bool ipv6, __u32 needs, struct packet *pack
 }
 
 /*
+ * What is done with the packet, in short, if that can be said before it is read: there are no
+ * rules, or all that counts is the state of its connection. Else IMAGE_RULE_LONG.
+ */
+INLINE __u32 known_beforehand(SOURCE *ctx, const struct arena_ruleset ARENA *ruleset,
+			      const struct packet *packet)
+{
+	__u32 state;
+
+	if (!ruleset->by_state)
+		return ruleset->always;
+	state = source_conntrack(ctx, packet, ruleset->needs) & (CONNTRACK_VALUES - 1);
+	return ARENA_AT(__u32, ruleset->by_state)[state];
+}
+
+/*
  * What is done for the packet between entering the generation at @position and leaving it;
  * @lane_position is 0 for a walk without one. The number of the packet's docket, if it gets one, is
  * in @view afterwards, which is zero.
@@ -149,17 +164,16 @@ INLINE bool judge_in_generation(SOURCE *ctx, enum arena_family family, __u64 pos
 		&ARENA_AT(struct arena_generation, position & ~1ull)->hook[hook];
 	bool ipv6 = family == ARENA_IPV6, looked = false;
 	struct arena_lane ARENA *lane = ARENA_AT(struct arena_lane, lane_position);
+	__u32 place = 0, shortly = known_beforehand(ctx, ruleset, packet);
 	enum walk_result result;
-	__u32 place = 0;
 
 	view->ctx = ctx;
 	view->generation = (__u32)position & ~1u;
 	view->lane = lane_position;
 	view->counters = ruleset->counters + counters_number * ruleset->counters_stride;
-	if (!(ruleset->always & IMAGE_RULE_LONG)) {
-		count(view, ruleset->always & IMAGE_RULE_COUNTER,
-		      source_packet_length(ctx, packet));
-		return ruleset->always & IMAGE_RULE_ACCEPT;
+	if (!(shortly & IMAGE_RULE_LONG)) {
+		count(view, shortly & IMAGE_RULE_COUNTER, source_packet_length(ctx, packet));
+		return shortly & IMAGE_RULE_ACCEPT;
 	}
 	if (!read_packet(ctx, ipv6, ruleset->needs, packet)) {
 		note_failure(ARENA_FAILURE_HEADER);

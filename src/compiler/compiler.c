@@ -8,6 +8,7 @@
 #include "compiler/layout.h"
 #include "compiler/rows.h"
 #include "compiler/splice.h"
+#include "compiler/states.h"
 #include "compiler/writer.h"
 
 #include <errno.h>
@@ -244,6 +245,20 @@ static void write_arrangement(struct writer *writer, const struct arrangement *a
 				       (n + 63) / 64 * sizeof(*arrangement->word_ranks));
 }
 
+/* What is done with packets by the state of their connection alone. */
+static void write_states_table(struct writer *writer, const struct compilation *compilation,
+			       struct image *image)
+{
+	uint32_t policy =
+		(image->n_counters - 1) | (image->policy == IMAGE_ACCEPT ? IMAGE_RULE_ACCEPT : 0);
+	uint32_t by_state[CONNTRACK_VALUES];
+
+	if (!writer->full && states_decide(compilation->lowered, &compilation->layout,
+					   compilation->arrangement.place_of_bit,
+					   writer_at(writer, image->shorts), policy, by_state))
+		image->by_state = write_copy(writer, by_state, sizeof(by_state));
+}
+
 static int write_image(struct writer *writer, const struct compilation *compilation)
 {
 	const struct layout *layout = &compilation->layout;
@@ -269,6 +284,7 @@ static int write_image(struct writer *writer, const struct compilation *compilat
 	write_chains(writer, layout, lowered, image);
 	write_rules(writer, compilation, image);
 	write_arrangement(writer, &compilation->arrangement, image);
+	write_states_table(writer, compilation, image);
 	error = write_fields(&rows, compilation, image);
 	rows_free(&rows);
 	image->size = (uint32_t)writer->used;

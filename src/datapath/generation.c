@@ -214,6 +214,8 @@ static void describe_hook(const struct arena_memory *memory, const struct genera
 		.needs = image->needs,
 		.tag = ++arena_memory_root(memory)->last_tag,
 		.always = image_always(image),
+		.by_state = image->by_state ? (uint32_t)hook_image->block.position + image->by_state
+					    : 0,
 	};
 	memcpy(ruleset->key_mask, image->key_mask, sizeof(ruleset->key_mask));
 }
