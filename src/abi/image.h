@@ -52,6 +52,24 @@ static inline __u32 image_inline_bit(__u32 row)
 	return (row & ~IMAGE_ROW_INLINE) >> 2;
 }
 
+/*
+ * In an image with IMAGE_IS_DIRECT all that a packet's rules look at is one address or interface,
+ * so that its row says what becomes of it: where that is to be counted and decided, the rule's
+ * short form stands in place of the bit, and the policy's in place of none.
+ */
+#define IMAGE_ROW_FINAL (1u << 30)
+
+static inline __u32 image_final_row(__u32 shortly)
+{
+	return IMAGE_ROW_INLINE | IMAGE_ROW_FINAL | shortly << 2;
+}
+
+/* In short, of a row that is final: IMAGE_RULE_COUNTER, IMAGE_RULE_ACCEPT. */
+static inline __u32 image_final_rule(__u32 row)
+{
+	return (row & ~(IMAGE_ROW_INLINE | IMAGE_ROW_FINAL)) >> 2;
+}
+
 struct image_row {
 	__u64 top;    /* bit g: group g is not empty */
 	__u32 groups; /* group g is the struct image_group at this offset + 16 * g */
@@ -195,6 +213,10 @@ enum image_needs {
 	IMAGE_NEEDS_TRANSPORT = 1 << 1, /* shape and transport header */
 	IMAGE_NEEDS_CONNTRACK = 1 << 2,
 	IMAGE_NEEDS_NAT = 1 << 3, /* CONNTRACK_SNAT, CONNTRACK_DNAT */
+	IMAGE_IS_DIRECT = 1 << 4, /* rows can be IMAGE_ROW_FINAL */
+	/* What is looked up is in fewer cache lines than flows, of which more come than are kept.
+	 */
+	IMAGE_WITHOUT_FLOWS = 1 << 5,
 };
 
 /*
@@ -234,9 +256,9 @@ struct image {
 	__u32 places;     /* offset of struct image_place[n_bits]; 0: bits stand in their order */
 	__u32 word_ranks; /* offset of the lowest rank in each 64 places, __u32[] */
 	/*
-	 * Offset of what is done with each packet that has a value of FIELD_CONNTRACK, whatever else
-	 * is in it, in short, __u32[CONNTRACK_VALUES]: IMAGE_RULE_LONG where that depends on more. 0
-	 * if it does for all of them.
+	 * Offset of what is done with each packet that has a value of FIELD_CONNTRACK, whatever
+	 * else is in it, in short, __u32[CONNTRACK_VALUES]: IMAGE_RULE_LONG where that depends on
+	 * more. 0 if it does for all of them.
 	 */
 	__u32 by_state;
 	__u32 unused_word;

@@ -237,10 +237,14 @@ INLINE bool select_row(const struct image ARENA *image, const struct packet *pac
 	return walk->live && i + 1 < image->n_fields;
 }
 
-/*
- * Looks up all fields. Afterwards walk->live is 0 if no rule of any chain can match. Returns
- * false if a lookup reached the kernel's bound on loops.
- */
+/* What comes of looking up the fields. */
+enum selected {
+	SELECTED_NOT,   /* the kernel's bound on loops was reached */
+	SELECTED_ROWS,  /* to be searched */
+	SELECTED_FINAL, /* walk->row[0] says what becomes of the packet: IMAGE_ROW_FINAL */
+};
+
+/* Looks up all fields. Afterwards walk->live is 0 if no rule of any chain can match. */
 GLOBAL int select_rows(const struct image ARENA *image ARENA_ARG,
 		       const struct packet *packet NONNULL_ARG, struct walk *walk NONNULL_ARG)
 {
@@ -254,7 +258,12 @@ GLOBAL int select_rows(const struct image ARENA *image ARENA_ARG,
 #define SELECT_ROW(i) select_row(image, packet, walk, shape, i)
 	WITH_EACH_FIELD(SELECT_ROW);
 #undef SELECT_ROW
-	return !walk->bound;
+	if (walk->bound)
+		return SELECTED_NOT;
+	if (image->needs & IMAGE_IS_DIRECT && walk->row[0] & IMAGE_ROW_INLINE &&
+	    walk->row[0] & IMAGE_ROW_FINAL)
+		return SELECTED_FINAL;
+	return SELECTED_ROWS;
 }
 
 /* All ones from position @from on, for from in 0 to 63. */

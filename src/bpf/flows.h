@@ -19,7 +19,8 @@
 #define FLOW_FIRST_CREDIT   32
 #define FLOW_PAUSE          1024
 
-#define FLOW_ABSENT (1u << 31)
+#define FLOW_ABSENT         (1u << 31)
+#define FLOW_NOT_LOOKED_FOR (~0u)
 
 /* Word @i, which is constant, of a packet's key, before the mask. */
 INLINE __u64 key_word(const struct packet *packet, bool ipv6, __u32 i)

@@ -162,9 +162,9 @@ INLINE bool judge_in_generation(SOURCE *ctx, enum arena_family family, __u64 pos
 {
 	const struct arena_ruleset ARENA *ruleset =
 		&ARENA_AT(struct arena_generation, position & ~1ull)->hook[hook];
-	bool ipv6 = family == ARENA_IPV6, looked = false;
+	bool ipv6 = family == ARENA_IPV6;
 	struct arena_lane ARENA *lane = ARENA_AT(struct arena_lane, lane_position);
-	__u32 place = 0, shortly = known_beforehand(ctx, ruleset, packet);
+	__u32 place = FLOW_NOT_LOOKED_FOR, shortly = known_beforehand(ctx, ruleset, packet);
 	enum walk_result result;
 
 	view->ctx = ctx;
@@ -180,8 +180,7 @@ INLINE bool judge_in_generation(SOURCE *ctx, enum arena_family family, __u64 pos
 		return false;
 	}
 	if (lane_position) {
-		looked = flows_wanted(lane);
-		if (looked) {
+		if (!(ruleset->needs & IMAGE_WITHOUT_FLOWS) && flows_wanted(lane)) {
 			place = ipv6 ? find_ipv6_flow(lane, ruleset, packet)
 				     : find_ipv4_flow(lane, ruleset, packet);
 			if (!(place & FLOW_ABSENT)) {
@@ -196,7 +195,7 @@ INLINE bool judge_in_generation(SOURCE *ctx, enum arena_family family, __u64 pos
 	result = walk_chains(view, ARENA_AT(struct image, ruleset->image), packet);
 	if (view->stack)
 		add_with_barrier(&ARENA_AT(struct arena_stack, view->stack)->taken, -1);
-	if (looked && !view->unrepeatable && result <= WALK_ACCEPT) {
+	if (place != FLOW_NOT_LOOKED_FOR && !view->unrepeatable && result <= WALK_ACCEPT) {
 		__u32 kept = result == WALK_ACCEPT ? IMAGE_ACCEPT : IMAGE_DROP;
 
 		if (ipv6)

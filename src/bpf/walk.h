@@ -99,6 +99,12 @@ INLINE enum residual_result check_residuals(struct view *view, const struct imag
 	return evaluate_residuals(view, image, packet, rule->residuals);
 }
 
+INLINE enum walk_result apply_short_rule(struct view *view, __u32 shortly, __u32 length)
+{
+	count(view, shortly & IMAGE_RULE_COUNTER, length);
+	return shortly & IMAGE_RULE_ACCEPT ? WALK_ACCEPT : WALK_DROP;
+}
+
 /* Judges @packet by @image. */
 INLINE enum walk_result walk_chains(struct view *view, const struct image ARENA *image,
 				    const struct packet *packet)
@@ -106,8 +112,12 @@ INLINE enum walk_result walk_chains(struct view *view, const struct image ARENA 
 	struct walk walk;
 
 	walk.depth = 0;
-	if (!select_rows(image, packet, &walk))
+	switch (select_rows(image, packet, &walk)) {
+	case SELECTED_NOT:
 		return WALK_STEPS_EXCEEDED;
+	case SELECTED_FINAL:
+		return apply_short_rule(view, image_final_rule(walk.row[0]), packet->length);
+	}
 	enter_chain(image, &walk, 0);
 	for (;;) {
 		__u32 bit = next_bit(image, &walk);
@@ -129,10 +139,8 @@ INLINE enum walk_result walk_chains(struct view *view, const struct image ARENA 
 		}
 		shortly = IMAGE_AT(__u32, image, image->shorts)[bit];
 		if (!(shortly & (IMAGE_RULE_LONG | IMAGE_RULE_WHOLE)) ||
-		    (!(shortly & IMAGE_RULE_LONG) && walk.shape == SHAPE_WHOLE)) {
-			count(view, shortly & IMAGE_RULE_COUNTER, packet->length);
-			return shortly & IMAGE_RULE_ACCEPT ? WALK_ACCEPT : WALK_DROP;
-		}
+		    (!(shortly & IMAGE_RULE_LONG) && walk.shape == SHAPE_WHOLE))
+			return apply_short_rule(view, shortly, packet->length);
 		rule = &IMAGE_AT(struct image_rule, image, image->rules)[bit];
 		if (rule->hotdrop | rule->residuals) {
 			enum residual_result result = check_residuals(view, image, packet, rule);

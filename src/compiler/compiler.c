@@ -20,6 +20,9 @@
  */
 #define KEPT_LIMIT ((size_t)32 << 20)
 
+/* Of an image with IMAGE_IS_DIRECT; below, the caches hold its flows as well. */
+#define BITS_WITHOUT_FLOWS 32768u
+
 _Static_assert(offsetof(struct image, fields) % 64 == 0, "each field has a cache line");
 
 struct compilation {
@@ -79,6 +82,26 @@ static uint32_t sort_fields(const struct lowered *lowered,
 	return n_fields;
 }
 
+/*
+ * Does a packet's row in @field, the only one, say what becomes of it? There are no chains to come
+ * to, and each bit asks for the same, which all packets have.
+ */
+static bool is_direct(const struct compilation *compilation, const struct lowered_field *field)
+{
+	if (compilation->layout.n_chains != 1 || field->field >= FIELD_FIRST_NARROW ||
+	    field->n_constraints != compilation->lowered->n_bits)
+		return false;
+	for (uint32_t i = 0; i < field->n_constraints; i++)
+		if (field->constraints[i].late)
+			return false;
+	return true;
+}
+
+static uint32_t short_policy(const struct image *image)
+{
+	return (image->n_counters - 1) | (image->policy == IMAGE_ACCEPT ? IMAGE_RULE_ACCEPT : 0);
+}
+
 /* Most selective first: the walk stops looking as soon as nothing is left. */
 static int write_fields(struct rows *rows, const struct compilation *compilation,
 			struct image *image)
@@ -89,6 +112,13 @@ static int write_fields(struct rows *rows, const struct compilation *compilation
 	uint32_t n_fields = sort_fields(lowered, sorted);
 	int error = 0;
 
+	if (n_fields == 1 && is_direct(compilation, sorted[0]) && !rows->writer->full) {
+		rows->finals = writer_at(rows->writer, image->shorts);
+		rows->policy = short_policy(image);
+		image->needs |= IMAGE_IS_DIRECT;
+		if (lowered->n_bits >= BITS_WITHOUT_FLOWS)
+			image->needs |= IMAGE_WITHOUT_FLOWS;
+	}
 	for (uint32_t i = 0; i < n_fields && !error; i++) {
 		fields[i].number = i;
 		error = classes_write(rows, lowered, &compilation->arrangement, sorted[i], image,
@@ -249,13 +279,12 @@ static void write_arrangement(struct writer *writer, const struct arrangement *a
 static void write_states_table(struct writer *writer, const struct compilation *compilation,
 			       struct image *image)
 {
-	uint32_t policy =
-		(image->n_counters - 1) | (image->policy == IMAGE_ACCEPT ? IMAGE_RULE_ACCEPT : 0);
 	uint32_t by_state[CONNTRACK_VALUES];
 
-	if (!writer->full && states_decide(compilation->lowered, &compilation->layout,
-					   compilation->arrangement.place_of_bit,
-					   writer_at(writer, image->shorts), policy, by_state))
+	if (!writer->full &&
+	    states_decide(compilation->lowered, &compilation->layout,
+			  compilation->arrangement.place_of_bit, writer_at(writer, image->shorts),
+			  short_policy(image), by_state))
 		image->by_state = write_copy(writer, by_state, sizeof(by_state));
 }
 

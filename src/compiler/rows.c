@@ -249,13 +249,21 @@ static int grow_table(struct rows *rows)
 	return 0;
 }
 
+/* The row that has only @bit. */
+static uint32_t row_of_bit(const struct rows *rows, uint32_t bit)
+{
+	if (rows->finals && !(rows->finals[bit] & (IMAGE_RULE_LONG | IMAGE_RULE_WHOLE)))
+		return image_final_row(rows->finals[bit]);
+	return image_inline_row(bit);
+}
+
 /* Sets of at most one bit need no memory. */
-static bool is_inline(const struct bitset *set, uint32_t *ret_row)
+static bool is_inline(const struct rows *rows, const struct bitset *set, uint32_t *ret_row)
 {
 	uint32_t group, word;
 
 	if (!set->top) {
-		*ret_row = IMAGE_ROW_EMPTY;
+		*ret_row = rows->finals ? image_final_row(rows->policy) : IMAGE_ROW_EMPTY;
 		return true;
 	}
 	if (set->used_words > 1)
@@ -264,7 +272,7 @@ static bool is_inline(const struct bitset *set, uint32_t *ret_row)
 	word = group * IMAGE_GROUP_WORDS + (uint32_t)__builtin_ctzll(set->summary[group]);
 	if (set->words[word] & (set->words[word] - 1))
 		return false;
-	*ret_row = image_inline_row(word * 64 + (uint32_t)__builtin_ctzll(set->words[word]));
+	*ret_row = row_of_bit(rows, word * 64 + (uint32_t)__builtin_ctzll(set->words[word]));
 	return true;
 }
 
@@ -272,7 +280,7 @@ int rows_find(struct rows *rows, const struct bitset *set, uint32_t *ret_offset)
 {
 	uint32_t place, offset;
 
-	if (is_inline(set, ret_offset))
+	if (is_inline(rows, set, ret_offset))
 		return 0;
 	if (rows->n_rows >= rows->table_size / 2 && grow_table(rows))
 		return -ENOMEM;

@@ -22,7 +22,9 @@ struct rows {
 	struct shared_words *shared; /* open addressing */
 	uint32_t shared_size;        /* a power of two */
 	uint32_t n_shared;
-	bool failed; /* there was no memory for it */
+	bool failed;            /* there was no memory for it */
+	const uint32_t *finals; /* of IMAGE_IS_DIRECT: the bits' rules in short; NULL: it is not */
+	uint32_t policy;        /* the same of the policy */
 };
 
 /* Returns 0 or -ENOMEM. @writer must outlive @rows. */
@@ -31,7 +33,7 @@ void rows_free(struct rows *rows); /* accepts a zeroed one */
 
 /*
  * Stores the row that holds exactly @set: its offset, written now if it was not there yet, or its
- * only bit (IMAGE_ROW_INLINE).
+ * only bit (IMAGE_ROW_INLINE, IMAGE_ROW_FINAL).
  * Returns 0, or -ENOMEM; a full writer is found in writer->full.
  */
 int rows_find(struct rows *rows, const struct bitset *set, uint32_t *ret_offset);

@@ -217,6 +217,74 @@ static void test_images_with_arranged_rules(void **state)
 	compare_packets(random_final_ruleset(TEST_FAMILY, "INPUT", 5000), true, 200);
 }
 
+/* What a blocklist has beside rules that accept or drop packets from one address. */
+enum beside {
+	BESIDE_OTHER_TARGETS = 1 << 0,
+	BESIDE_RULES_FOR_ALL = 1 << 1, /* which only count */
+	BESIDE_A_CHAIN = 1 << 2,       /* to which one address jumps, for another one */
+};
+
+/* Some addresses occur again. */
+static struct ruleset *addresses_ruleset(uint32_t n_rules, uint32_t beside)
+{
+	static const char *const targets[] = {"ACCEPT", "DROP", "DROP", NULL, "RETURN"};
+	uint32_t n_targets = beside & BESIDE_OTHER_TARGETS ? 5 : 3;
+	_cleanup_free_ struct ipt_replace *replace = NULL;
+	struct blob *blob = table_new();
+	struct ruleset *ruleset = NULL;
+	struct message message = {};
+	size_t length;
+
+	for (uint32_t i = 0; i < n_rules; i++) {
+		set_source(table_rule(blob, "INPUT", targets[random_below(n_targets)]),
+			   random_below(n_rules));
+		if (beside & BESIDE_RULES_FOR_ALL && !random_below(4))
+			table_rule(blob, "INPUT", NULL);
+	}
+	if (beside & BESIDE_A_CHAIN) {
+		set_source(table_rule(blob, "INPUT", "chain"), n_rules);
+		blob_chain(blob, "chain");
+		set_source(table_rule(blob, "chain", "DROP"), n_rules + 1);
+	}
+	if (random_below(2))
+		blob_policy(blob, "INPUT", NF_DROP);
+	replace = blob_build(blob, &length);
+	blob_free(blob);
+	if (ruleset_decode(TEST_FAMILY, replace, length, &ruleset, &message))
+		fail_msg("refused: %s", message.text);
+	return ruleset;
+}
+
+static void compare_addresses(uint32_t n_rules, uint32_t beside)
+{
+	struct ruleset *ruleset = addresses_ruleset(n_rules, beside);
+	const struct image *image = image_memory;
+	struct compiled compiled = {};
+	struct packet packet;
+
+	assert_int_equal(compiler_compile(ruleset, NF_INET_LOCAL_IN, NULL, image_memory,
+					  MEMORY_SIZE, &compiled, NULL),
+			 0);
+	if (!(beside & ~BESIDE_OTHER_TARGETS))
+		assert_true(image->needs & IMAGE_IS_DIRECT);
+	for (int i = 0; i < 300; i++) {
+		random_packet(&packet);
+		packet.fields[FIELD_SOURCE] = VALUE(random_below(n_rules + 3));
+		compare(ruleset, &compiled, &packet);
+	}
+	compiled_free(&compiled);
+	ruleset_free(ruleset);
+}
+
+static void test_rows_that_say_what_becomes_of_a_packet(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 80; i++)
+		compare_addresses(1 + random_below(300), i % 8);
+	for (uint32_t beside = 0; beside < 8; beside++)
+		compare_addresses(5000, beside);
+}
+
 static void test_an_empty_table_is_its_policy(void **state)
 {
 	(void)state;
@@ -262,6 +330,7 @@ int main(void)
 		cmocka_unit_test(test_images_of_two_levels),
 		cmocka_unit_test(test_images_of_three_levels),
 		cmocka_unit_test(test_images_with_arranged_rules),
+		cmocka_unit_test(test_rows_that_say_what_becomes_of_a_packet),
 		cmocka_unit_test(test_too_little_memory_is_refused),
 	};
 
