@@ -119,7 +119,8 @@ int conntrack_switch_set(struct conntrack_switch *conntrack, uint8_t family, uin
 	/* A kernel without nftables has no table to be removed. */
 	if (!services && error == -EOPNOTSUPP)
 		error = 0;
-	if (!services && !error)
+	/* What was needed before may not be needed now, be there something else. */
+	if (!error)
 		nft_await_removal();
 	return error ? explain(error, family, services, message) : 0;
 }

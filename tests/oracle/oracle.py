@@ -34,6 +34,7 @@ CASES_PER_NETWORK = 200
 BOTH_EVERY = 12  # cases, of which one of each family has a ruleset of the other beside it
 MAXIMUM_FAILURES = 5
 CONFIRMATIONS = 4  # plays of a case that has differed, of which one must differ again
+CONFIRMATIONS_BEHIND = 2  # of such a case behind the one before it, each of which must differ
 UNSTEADY_AT_LEAST = 3
 UNSTEADY_SHARE = 0.005  # of the cases
 MUTATION_ATTEMPTS = 120
@@ -47,6 +48,7 @@ class Oracle:
         self.sides = sides
         self.exceptions = Exceptions(options.hook)
         self.passed = self.failed = self.skipped = self.unsteady = 0
+        self.before: Case | None = None
         self.rules = self.rules_hit = self.packets = 0
 
     def enough(self) -> bool:
@@ -68,9 +70,14 @@ class Oracle:
     def run(self, case: Case) -> None:
         """Plays one case, and if the sides differ reports and shrinks it."""
         case = self.exceptions.adapt(case)
+        before, self.before = self.before, case
         reference, ours = self.sides.play(case)
         differences = compare(case, reference, ours)
         if differences and not self.is_confirmed(case):
+            if before and self.is_confirmed_behind(before, case):
+                self.judge(f"{case.name} behind {before.name}", False)
+                self.report_behind(before, case)
+                return
             self.note_unsteady(case, differences)
             differences = []
         if not differences and "error" in reference:
@@ -91,6 +98,33 @@ class Oracle:
         packet is there each time.
         """
         return any(self.differs(case) for _ in range(CONFIRMATIONS))
+
+    def is_confirmed_behind(self, before: Case, case: Case) -> bool:
+        """Or the case before has left something behind, which one play of this case takes away."""
+        return all(self.differs_behind(before, case) for _ in range(CONFIRMATIONS_BEHIND))
+
+    def differs_behind(self, before: Case, case: Case) -> bool:
+        self.sides.play(before)
+        return self.differs(case)
+
+    def report_behind(self, before: Case, case: Case) -> None:
+        if self.options.shrink_seconds:
+            seconds = self.options.shrink_seconds / 2
+            case = shrink(case, lambda shorter: self.differs_behind(before, shorter), seconds)
+            before = shrink(before, lambda shorter: self.differs_behind(shorter, case), seconds)
+        self.sides.play(before)
+        case.explanation = compare(case, *self.sides.play(case))
+        print("the case before, and the case, shrunk:")
+        for each in (before, case):
+            print_case(each)
+        print_differences(case.explanation)
+        paths = [str(self.write(each)) for each in (before, case)]
+        print(f"reproduce with: {sys.argv[0]} --replay {' '.join(paths)}\n", flush=True)
+
+    def write(self, case: Case) -> Path:
+        path = Path(self.options.output) / f"oracle-{case.name.replace(':', '-')}.json"
+        path.write_text(case.to_json() + "\n")
+        return path
 
     def note_unsteady(self, case: Case, differences: list[str]) -> None:
         self.unsteady += 1
@@ -119,10 +153,8 @@ class Oracle:
             print("shrunk to:")
             print_case(case)
             print_differences(differences)
-        path = Path(self.options.output) / f"oracle-{case.name.replace(':', '-')}.json"
         case.explanation = differences
-        path.write_text(case.to_json() + "\n")
-        print(f"reproduce with: {sys.argv[0]} --replay {path}\n", flush=True)
+        print(f"reproduce with: {sys.argv[0]} --replay {self.write(case)}\n", flush=True)
 
     def differs(self, case: Case) -> bool:
         """A ruleset that the reference refuses leaves both sides with that of an earlier case."""
