@@ -135,6 +135,23 @@ INLINE void fill_ipv6_fragment(SOURCE *ctx, struct tracker_packet *to, __u8 *byt
 	to->fragment_id = big_endian_32(bytes + 4);
 }
 
+/*
+ * The matches of rules have more of a routing header than net/ipv6/exthdrs_core.c
+ * ipv6_skip_exthdr(), which connection tracking asks: a chain that is cut short for the former may
+ * lead to a protocol for the latter, behind the packet's end.
+ */
+INLINE void follow_cut_chain(SOURCE *ctx, const struct device_work *work, struct tracker_packet *to)
+{
+	const struct in6_addr *header = source_front_of(work, 0);
+
+	to->quoted.protocol = header->in6_u.u6_addr8[6];
+	if (!skip_quoted_extensions(ctx, to, IPV6_BASE_SIZE))
+		return;
+	to->protocol = to->quoted.protocol;
+	to->shape = SHAPE_TINY;
+	to->length = 0;
+}
+
 /* What the tracker says of the packet: work->label. Returns false if it could not be read. */
 GLOBAL int track_packet(SOURCE *ctx, struct device_work *work NONNULL_ARG,
 			struct tracker_work *tracking NONNULL_ARG, bool ipv6)
@@ -157,6 +174,8 @@ GLOBAL int track_packet(SOURCE *ctx, struct device_work *work NONNULL_ARG,
 		fill_ipv6_fragment(ctx, to, work->bytes);
 	else
 		fill_ipv4_fragment(to, work);
+	if (ipv6 && to->shape == SHAPE_BROKEN)
+		follow_cut_chain(ctx, work, to);
 	if (to->shape < SHAPE_BROKEN)
 		fill_transport(ctx, work, to, packet->transport);
 	return true;

@@ -87,6 +87,10 @@ def is_unlike_fragment(setting: Setting, sent: Sent) -> bool:
         (setting.is_own(sent.destination) or is_group(sent.destination))
 
 
+# CALIPSO and IOAM, of which the kernel looks at more: taken for refused.
+LABELS = (7, 49)
+
+
 def are_options_accepted(options: bytes) -> bool:
     """What ip6_parse_tlv() (net/ipv6/exthdrs.c) says of hop-by-hop options; of jumbograms never."""
     padding = known = 0
@@ -98,7 +102,8 @@ def are_options_accepted(options: bytes) -> bool:
         padding = padding + length if kind in (0, 1) else 0
         known += kind not in (0, 1)
         if padding > 7 or known > 8 or kind & 0xC0 or \
-                (kind == 1 and any(options[2:length])) or (kind == 5 and length != 4):
+                (kind == 1 and any(options[2:length])) or (kind == 5 and length != 4) or \
+                kind in LABELS:
             return False
         options = options[length:]
     return True
